@@ -1,0 +1,349 @@
+"""Owns the local stack from deployment to the end: what `cargo local` becomes once all is built.
+
+Starts the emulator, deploys the template, has the CLI make an operator key and run the demo,
+writes .local/stack.json, and ticks the sweeper every 2 s until Ctrl-C or SIGTERM. Then everything
+is taken down. The launcher (src/main.rs) has made the environment that this is run with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from state import ALREADY_RUNNING, State
+
+REGION = "us-east-1"
+STACK_NAME = "webhooks-local"
+FIRST_PORT = 4566
+TICK_S = 2
+DEMO_DEADLINE_S = 60
+END_DEADLINE_S = 5
+
+# Exit codes, with ALREADY_RUNNING; listed in `cargo local --help`.
+PORT_TAKEN, STACK_FAILED, DEMO_FAILED = 4, 7, 9
+
+
+class Failed(Exception):
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Interrupted(Exception):
+    pass
+
+
+def main() -> int:
+    options = arguments()
+    when_ready = detach() if options.detach else lambda directory: None
+    state = State(options.state)
+    lock = state.take()
+    if lock is None:
+        return state.check()
+    state.clean(lock)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    stack = LocalStack(options, state, lock)
+    try:
+        stack.up()
+        stack.run(when_ready)
+    except Failed as failure:
+        say(str(failure))
+        return failure.code
+    except Interrupted:
+        print("\ntaking the local stack down", flush=True)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        stack.down()
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--state", type=Path, required=True, help="the clone's .local")
+    parser.add_argument("--template", type=Path, required=True)
+    parser.add_argument("--binaries", type=Path, required=True)
+    parser.add_argument("--param", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--no-demo", action="store_true")
+    parser.add_argument("--detach", action="store_true")
+    return parser.parse_args()
+
+
+def interrupt(*_) -> None:
+    raise Interrupted
+
+
+def say(message: str) -> None:
+    print(f"cargo local: {message}", file=sys.stderr, flush=True)
+
+
+class LocalStack:
+    def __init__(self, options: argparse.Namespace, state: State, lock) -> None:
+        self._options = options
+        self._state = state
+        self._lock = lock
+        self._events: queue.Queue[str] = queue.Queue()
+        self._emulator: Emulator | None = None
+        self._demo: Demo | None = None
+        self._tick_trouble = ""
+
+    def up(self) -> None:
+        print("starting the emulator and deploying template.yaml", flush=True)
+        self._emulator = Emulator(self._options, self._events)
+        self._record()
+        outputs = self._emulator.ask(
+            "deploy",
+            name=STACK_NAME,
+            template=str(self._options.template),
+            binaries=str(self._options.binaries),
+            parameters=dict(each.split("=", 1) for each in self._options.param),
+        )
+        api = outputs.get("ApiFunction")
+        self._sweeper = outputs.get("SweeperFunction")
+        self._stack = {
+            "endpoint_url": self._emulator.endpoint_url,
+            "region": REGION,
+            "api_url": self._emulator.ask("function_url", function=api) if api else None,
+            "operator_key": None,
+            "stack_name": STACK_NAME,
+            "outputs": outputs,
+            "pids": self._pids(),
+        }
+        # The CLI finds the stack in this file before it is announced in stack.json.
+        self._state.write_starting(self._stack)
+        self._stack["operator_key"] = self._make_operator_key()
+        self._state.write_starting(self._stack)
+        if not self._options.no_demo:
+            self._demo = Demo(self._cli("demo", "run"), self._cli_environment(), self._events)
+            self._record()
+
+    def run(self, when_ready) -> None:
+        """Ticks the sweeper, and answers what happens meanwhile."""
+        deadline = time.monotonic() + DEMO_DEADLINE_S
+        ready = False
+        if self._demo is None:
+            self._events.put("demo ready")
+        while True:
+            event = self._next_event(None if ready else deadline)
+            if event == "demo ready":
+                ready = True
+                self._announce()
+                when_ready(self._options.state)
+            elif event == "demo ended" and ready:
+                say("the demo receiver has ended; the stack stays up")
+            elif event == "demo ended" or event == "too late":
+                raise Failed(DEMO_FAILED, "the demo did not come up (its output is above)")
+            else:
+                raise Failed(STACK_FAILED, self._emulator.last_words())
+
+    def down(self) -> None:
+        for part in (self._demo, self._emulator):
+            if part is not None:
+                part.end()
+        self._state.forget(self._lock)
+
+    def _next_event(self, deadline: float | None) -> str:
+        while deadline is None or time.monotonic() < deadline:
+            with contextlib.suppress(queue.Empty):
+                return self._events.get(timeout=TICK_S)
+            self._tick()
+        return "too late"
+
+    def _tick(self) -> None:
+        if self._sweeper is None:
+            return
+        trouble = ""
+        try:
+            self._emulator.ask("invoke", function=self._sweeper, payload={})
+        except Failed as failure:
+            trouble = str(failure)
+        if trouble and trouble != self._tick_trouble:
+            say(trouble)
+        self._tick_trouble = trouble
+
+    def _announce(self) -> None:
+        self._stack["pids"] = self._pids()
+        self._state.announce(self._stack)
+        api = self._stack["api_url"]
+        print(
+            f"\nThe local stack is up at {self._stack['endpoint_url']}"
+            + (f", its page at {api}" if api else "")
+            + f"\n  described in  {self._state.stack_file}"
+            + f"\n  logs          {self._options.state}/emulator.log, one file per function in"
+            + f" {self._options.state}/logs/"
+            + "\n  taken down by "
+            + ("cargo local down" if self._options.detach else "Ctrl-C"),
+            flush=True,
+        )
+
+    def _make_operator_key(self) -> str:
+        command = self._cli("keys", "create", "--scope", "operator", "--json")
+        made = subprocess.run(
+            command, env=self._cli_environment(), stdin=subprocess.DEVNULL, capture_output=True
+        )
+        try:
+            return json.loads(made.stdout)["key"]
+        except (ValueError, KeyError, TypeError):
+            said = (made.stderr or made.stdout).decode(errors="replace").strip()
+            raise Failed(
+                STACK_FAILED,
+                f"`{' '.join(command)}` made no operator key (exit {made.returncode}): {said}",
+            ) from None
+
+    def _cli(self, *arguments: str) -> list[str]:
+        return [str(self._options.binaries / "webhooks"), *arguments]
+
+    def _cli_environment(self) -> dict[str, str]:
+        return {**os.environ, "WEBHOOKS_STACK_FILE": str(self._state.starting_file)}
+
+    def _pids(self) -> list[int]:
+        children = [part.pid for part in (self._emulator, self._demo) if part is not None]
+        return [os.getpid(), *children]
+
+    def _record(self) -> None:
+        self._state.record(self._lock, self._pids()[1:])
+
+
+class Emulator:
+    """emulator.py as a child, asked one thing at a time. It ends when we do."""
+
+    def __init__(self, options: argparse.Namespace, events: queue.Queue[str]) -> None:
+        self._log = options.state / "emulator.log"
+        port = ["--port", str(options.port)] if options.port else ["--port-from", str(FIRST_PORT)]
+        script = Path(__file__).with_name("emulator.py")
+        with open(self._log, "w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(script), "--dir", str(options.state), *port],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+        self._answers: queue.Queue[dict | None] = queue.Queue()
+        threading.Thread(target=self._read, args=(events,), daemon=True).start()
+        ready = self._answers.get()
+        if ready is None:
+            raise Failed(*self._why_not_started(options.port))
+        self.endpoint_url: str = ready["ready"]
+
+    def ask(self, what: str, **arguments):
+        if self._process.poll() is None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(json.dumps({"id": 0, "do": what, **arguments}) + "\n")
+                self._process.stdin.flush()
+        answer = self._answers.get()
+        if answer is None:
+            raise Failed(STACK_FAILED, self.last_words())
+        if "error" in answer:
+            raise Failed(STACK_FAILED, answer["error"])
+        return answer["ok"]
+
+    def last_words(self) -> str:
+        return f"the emulator has ended, and its state with it; see {self._log}"
+
+    def end(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        end(self._process)
+
+    def _read(self, events: queue.Queue[str]) -> None:
+        for line in self._process.stdout:
+            self._answers.put(json.loads(line))
+        self._answers.put(None)
+        events.put("emulator ended")
+
+    def _why_not_started(self, port: int | None) -> tuple[int, str]:
+        if self._process.wait() == PORT_TAKEN:
+            return PORT_TAKEN, f"port {port or f'{FIRST_PORT} and those after it'} is taken"
+        lines = self._log.read_text(errors="replace").splitlines()[-8:]
+        return STACK_FAILED, "\n".join(["the emulator did not start:", *lines])
+
+
+class Demo:
+    """`webhooks demo run`: its lines are passed on, but for READY."""
+
+    def __init__(
+        self, command: list[str], environment: dict[str, str], events: queue.Queue[str]
+    ) -> None:
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,  # it ends when this closes, however we end
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        threading.Thread(target=self._read, args=(events,), daemon=True).start()
+
+    def _read(self, events: queue.Queue[str]) -> None:
+        for line in self._process.stdout:
+            if line.strip() == "READY":
+                events.put("demo ready")
+            else:
+                print(line, end="", flush=True)
+        events.put("demo ended")
+
+    def end(self) -> None:
+        self._process.terminate()
+        end(self._process)
+
+
+def end(process: subprocess.Popen) -> None:
+    try:
+        process.wait(END_DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def detach():
+    """Goes on in a second process; the first one waits until the stack is ready, or has failed.
+
+    Until then the second stays in the terminal's process group, so that Ctrl-C ends it too.
+    """
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(told)
+        return lambda directory: leave_terminal(directory, tell)
+    os.close(tell)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    if os.read(told, 1):
+        os._exit(0)
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+
+
+def leave_terminal(directory: Path, tell: int) -> None:
+    """The demo's receipts go on in demo.log, our own complaints in supervisor.log."""
+    os.setsid()
+    for path, number in ((os.devnull, 0), (directory / "demo.log", 1)):
+        redirect(path, number)
+    redirect(directory / "supervisor.log", 2)
+    os.write(tell, b"1")
+    os.close(tell)
+
+
+def redirect(path: str | Path, number: int) -> None:
+    opened = os.open(path, os.O_RDWR | os.O_CREAT | (os.O_TRUNC if number else 0), 0o600)
+    os.dup2(opened, number)
+    os.close(opened)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
