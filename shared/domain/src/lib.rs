@@ -1,1 +1,37 @@
-//! To come.
+//! The rules of webhook delivery, in sans-IO form.
+//!
+//! Nothing in here ever reads a clock, throws dice, looks at the environment or talks to a
+//! network: time and randomness are arguments, and what the outside must do is told through the
+//! traits in [`ports`]. The map:
+//!
+//! | module | says |
+//! |---|---|
+//! | [`envelope`] | what a product may put on the queue, and how a refusal is worded |
+//! | [`event`] | an accepted event and the fan-out decided when it was accepted |
+//! | [`endpoint`] | who gets which event |
+//! | [`delivery`] | one event on its way to one endpoint, and its attempts |
+//! | [`attempt`] | what a wake-up means, and what an attempt changes |
+//! | [`sweep`] | what an overdue delivery needs |
+//! | [`schedule`] | when the next attempt is |
+//! | [`arrange`] | how a wake-up for that moment is made |
+//! | [`webhook`] | the request an endpoint receives |
+
+pub mod arrange;
+pub mod attempt;
+pub mod delivery;
+pub mod endpoint;
+pub mod envelope;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod ports;
+pub mod schedule;
+pub mod secret;
+pub mod settings;
+pub mod sweep;
+pub mod target;
+pub mod timestamp;
+pub mod wakeup;
+pub mod webhook;
+
+pub use timestamp::Timestamp;

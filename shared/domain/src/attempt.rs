@@ -1,0 +1,237 @@
+//! The delivery state machine: what a wake-up means ([`decide`]), and what a POST changes
+//! ([`settle`]). Pure: the sender carries out what is decided here (design 3.2).
+
+use crate::Timestamp;
+use crate::delivery::{
+    Answer, Attempt, Change, Delivery, FailedReason, Notice, Outcome, Stage, Status, Trigger,
+};
+use crate::endpoint::EndpointState;
+use crate::limits::EARLY_MS;
+use crate::schedule::{RetrySchedule, Roll, Tier};
+use crate::wakeup::{Origin, WakeUp};
+
+/// What the sender does with a wake-up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// POST the scheduled attempt that is open. `claim` first if this wake-up may have company.
+    Post {
+        /// Whether a claim must be written before.
+        claim: bool,
+    },
+    /// Not yet: send the wake-up again for this moment.
+    Later(Timestamp),
+    /// Its attempt is on record, but whoever recorded it may have died before arranging the next:
+    /// arrange that one.
+    Arrange {
+        /// The tier that is open.
+        tier: Tier,
+        /// When it is due.
+        at: Timestamp,
+    },
+    /// The endpoint is gone: end the delivery.
+    End(FailedReason),
+    /// Nothing to do; acknowledge.
+    Nothing(Idle),
+}
+
+/// Why there is nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idle {
+    /// The delivery is over.
+    Final,
+    /// The attempt is on record, and whoever recorded it goes on.
+    Committed,
+    /// Far too early, and the wake-up for the right moment exists elsewhere.
+    FarTooEarly,
+    /// A tier that is not open yet: nobody sends such a thing.
+    Unknown,
+}
+
+/// Decides what a wake-up, received for the `received`-th time, asks for.
+///
+/// `sqs_delay_max_s` bounds the waits that a wake-up which is no hop is sent again for: for longer
+/// ones a schedule exists, or the sweeper finds the delivery in `due`.
+pub fn decide(
+    delivery: &Delivery,
+    wake_up: &WakeUp,
+    received: u32,
+    endpoint: Option<EndpointState>,
+    sqs_delay_max_s: u32,
+    now: Timestamp,
+) -> Decision {
+    if !delivery.status.is_open() {
+        return Decision::Nothing(Idle::Final);
+    }
+    let open = delivery.scheduled_attempts;
+    if wake_up.tier > open {
+        return Decision::Nothing(Idle::Unknown);
+    }
+    if wake_up.tier < open {
+        let at = delivery
+            .next_attempt_at
+            .filter(|_| received > 1 && wake_up.tier + 1 == open);
+        return at.map_or(Decision::Nothing(Idle::Committed), |at| Decision::Arrange {
+            tier: open,
+            at,
+        });
+    }
+    if delivery.status == Status::Retrying && delivery.next_attempt_at.is_none() {
+        return Decision::Nothing(Idle::Committed); // all attempts made; the sweeper ends it
+    }
+    if let Some(until) = delivery.live_claim(now) {
+        return Decision::Later(until);
+    }
+    match endpoint {
+        Some(EndpointState::Enabled) => {}
+        Some(EndpointState::Disabled { .. }) => {
+            return Decision::End(FailedReason::EndpointDisabled);
+        }
+        Some(EndpointState::Deleted { .. }) | None => {
+            return Decision::End(FailedReason::EndpointDeleted);
+        }
+    }
+    let early_ms = delivery
+        .next_attempt_at
+        .map_or(0, |at| at.as_millis() - now.as_millis());
+    if early_ms > EARLY_MS {
+        let repeat =
+            wake_up.origin == Origin::Hop || early_ms <= i64::from(sqs_delay_max_s) * 1_000;
+        return match delivery.next_attempt_at.filter(|_| repeat) {
+            Some(at) => Decision::Later(at),
+            None => Decision::Nothing(Idle::FarTooEarly),
+        };
+    }
+    Decision::Post {
+        claim: received > 1 || wake_up.origin != Origin::Fresh,
+    }
+}
+
+/// A scheduled POST that was made, and what a commit needs to know about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// The tier it was for.
+    pub tier: Tier,
+    /// Position among all attempts, as it was sent.
+    pub number: u32,
+    /// Where it went.
+    pub url: String,
+    /// When it began.
+    pub at: Timestamp,
+    /// What came of it.
+    pub answer: Answer,
+}
+
+/// What becomes of a POST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// Commit this, on condition that the delivery is still at the stage it was read at.
+    Commit(Box<Change>),
+    /// Somebody else's result stands; drop this one, and count it.
+    Drop,
+}
+
+/// Decides what a POST changes on the delivery as it is now. Asked again, with what was re-read,
+/// whenever the commit loses its condition; never asks to change a success into anything else.
+pub fn settle(
+    delivery: &Delivery,
+    posted: &Posted,
+    schedule: &RetrySchedule,
+    roll: Roll,
+    now: Timestamp,
+) -> Settlement {
+    let succeeded = posted.answer.outcome == Outcome::Succeeded;
+    let is_open_tier = delivery.status.is_open() && delivery.scheduled_attempts == posted.tier;
+    match (succeeded, is_open_tier) {
+        (true, _) if delivery.status == Status::Succeeded => Settlement::Drop,
+        (true, _) => Settlement::Commit(Box::new(success(delivery, posted))),
+        (false, true) => {
+            Settlement::Commit(Box::new(failure(delivery, posted, schedule, roll, now)))
+        }
+        (false, false) => Settlement::Drop,
+    }
+}
+
+fn success(delivery: &Delivery, posted: &Posted) -> Change {
+    let scheduled_attempts = delivery.scheduled_attempts.max(posted.tier + 1);
+    Change {
+        stage: Stage {
+            status: Status::Succeeded,
+            scheduled_attempts,
+        },
+        next_attempt_at: None,
+        gives_up_at: delivery.gives_up_at,
+        // An end that was written but not yet announced is still announced.
+        due_at: delivery.notice.and(delivery.due_at),
+        notice: delivery.notice,
+        url: Some(posted.url.clone()),
+        attempt: Some(recorded(posted)),
+    }
+}
+
+fn failure(
+    delivery: &Delivery,
+    posted: &Posted,
+    schedule: &RetrySchedule,
+    roll: Roll,
+    now: Timestamp,
+) -> Change {
+    let ended_at = posted.at + std::time::Duration::from_millis(posted.answer.duration_ms);
+    let gives_up_at = delivery
+        .gives_up_at
+        .unwrap_or_else(|| schedule.gives_up_at(posted.at));
+    let asked = posted
+        .answer
+        .retry_after_s
+        .map(std::time::Duration::from_secs);
+    let next = schedule.next_attempt_at(posted.tier, ended_at, gives_up_at, asked, roll);
+    let over = next.is_none() && gives_up_at <= now;
+    let status = if over {
+        Status::Failed(FailedReason::Exhausted)
+    } else {
+        Status::Retrying
+    };
+    Change {
+        stage: Stage {
+            status,
+            scheduled_attempts: posted.tier + 1,
+        },
+        next_attempt_at: next,
+        gives_up_at: Some(gives_up_at),
+        due_at: Some(if over {
+            now
+        } else {
+            next.unwrap_or(gives_up_at)
+        }),
+        notice: over.then_some(Notice::DeliveryFailed),
+        url: Some(posted.url.clone()),
+        attempt: Some(recorded(posted)),
+    }
+}
+
+fn recorded(posted: &Posted) -> Attempt {
+    Attempt {
+        number: posted.number,
+        trigger: Trigger::Schedule,
+        at: posted.at,
+        answer: posted.answer.clone(),
+    }
+}
+
+/// Ends an open delivery without another attempt.
+pub fn end(delivery: &Delivery, reason: FailedReason, now: Timestamp) -> Change {
+    Change {
+        attempt: None,
+        url: None,
+        stage: Stage {
+            status: Status::Failed(reason),
+            scheduled_attempts: delivery.scheduled_attempts,
+        },
+        next_attempt_at: None,
+        gives_up_at: delivery.gives_up_at,
+        due_at: Some(now),
+        notice: Some(Notice::DeliveryFailed),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,99 @@
+//! Every limit of the suite, each with its reason. Relations between them are asserted below, at
+//! compile time; the numbers that stand in `template.yaml` too are compared by a test.
+
+/// Bytes of one event as received. Four times the payload of the largest published event leaves
+/// room; beyond it an item would not fit the store's 400 KB with its fan-out.
+pub const EVENT_BYTES: usize = 256 * 1024;
+/// Events in one array. With [`EVENT_BYTES`] it is the queue's size that binds first.
+pub const EVENTS_PER_MESSAGE: usize = 100;
+/// Bytes of a message that `EventsQueue` takes: 1 MiB less 4 KiB, so that a body refused as a
+/// whole still fits `RejectedQueue` together with the attributes that say why.
+pub const EVENTS_QUEUE_MESSAGE_BYTES: usize = SQS_MESSAGE_BYTES - 4 * 1024;
+/// Bytes of `error_message` on a rejected message.
+pub const ERROR_MESSAGE_BYTES: usize = 512;
+/// Characters of a product's own event id.
+pub const SOURCE_ID_CHARS: usize = 128;
+/// Characters of an account number.
+pub const ACCOUNT_ID_CHARS: usize = 64;
+/// Characters of an event name.
+pub const EVENT_NAME_CHARS: usize = 128;
+/// Characters of a platform id.
+pub const PLATFORM_ID_CHARS: usize = 64;
+/// Characters of a timestamp: RFC 3339 with as many fraction digits as anyone sends.
+pub const TIMESTAMP_CHARS: usize = 64;
+
+/// Endpoints of one account: bounds the fan-out list stored on an event, and what one event costs.
+pub const ENDPOINTS_PER_ACCOUNT: usize = 50;
+/// Characters of an endpoint's URL.
+pub const URL_CHARS: usize = 2_048;
+/// Bytes of all subscriptions of an endpoint together.
+pub const EVENT_TYPES_BYTES: usize = 2 * 1024;
+/// Custom headers of an endpoint.
+pub const CUSTOM_HEADERS: usize = 10;
+/// Bytes of one custom header, name and value.
+pub const CUSTOM_HEADER_BYTES: usize = 1_024;
+/// Characters of an endpoint's description.
+pub const DESCRIPTION_CHARS: usize = 512;
+/// Characters of the owner's address (RFC 5321, 4.5.3.1).
+pub const ALERT_EMAIL_CHARS: usize = 254;
+/// Characters of a delivery id: it is a sort key, an index key, and part of URLs.
+pub const DELIVERY_ID_CHARS: usize = 120;
+
+/// Bytes of an answer that are kept on record, as Rackwave documents ("first 1 KB").
+pub const RESPONSE_BODY_BYTES: usize = 1_024;
+/// Bytes of an answer that are read at all: one more than is kept tells "cut" from "complete".
+pub const RESPONSE_BODY_READ_BYTES: usize = RESPONSE_BODY_BYTES + 1;
+/// Bytes of the sentence that explains a failed attempt.
+pub const ATTEMPT_ERROR_BYTES: usize = 512;
+/// Attempts kept on a delivery. The schedule makes five; the rest is room for people who press
+/// Retry Now. Past it the newest replaces the last, so that the item stays far below 400 KB.
+pub const ATTEMPTS_KEPT: usize = 50;
+
+/// Bytes of an SQS message, and of a batch.
+pub const SQS_MESSAGE_BYTES: usize = 1024 * 1024;
+/// Messages in one SQS batch request.
+pub const SQS_BATCH: usize = 10;
+/// Seconds SQS can delay a message.
+pub const SQS_DELAY_MAX_S: u32 = 900;
+
+/// Seconds a claim outlives the request it guards: time to commit.
+pub const CLAIM_SLACK_S: u32 = 5;
+/// Milliseconds by which a wake-up may be early and still count as due.
+pub const EARLY_MS: i64 = 2_000;
+/// Waits of at least this many seconds get jitter.
+pub const JITTER_FROM_S: u32 = 60;
+/// Jitter, in thousandths of the wait, always added.
+pub const JITTER_PER_MILLE: i64 = 50;
+/// Retry delays a stack may configure (the documented schedule has four).
+pub const RETRY_DELAYS: usize = 8;
+/// Longest request timeout in seconds (the documented one).
+pub const REQUEST_TIMEOUT_S: u32 = 30;
+
+/// Shards of the `due` index: the sweeper reads them all, so few; each takes 1,000 writes a
+/// second, so not one.
+pub const DUE_SHARDS: u8 = 8;
+/// Entries read from one `due` shard in one query.
+pub const DUE_PAGE: usize = 100;
+/// Pages the sweeper reads of one shard in one run.
+pub const DUE_PAGES_PER_RUN: usize = 50;
+/// Seconds an overdue delivery is left alone, in case its wake-up is merely late.
+pub const OVERDUE_GRACE_S: u32 = 120;
+/// First wait of the sweeper before it wakes the same delivery again, in seconds.
+pub const BACK_OFF_FIRST_S: u32 = 300;
+/// Longest such wait, in seconds.
+pub const BACK_OFF_MAX_S: u32 = 3_600;
+
+/// Times a use case re-reads and decides again after losing a condition. Each loss means that
+/// somebody else made progress, so more than a few in a row is not a race but a fault.
+pub const DECISIONS: usize = 5;
+
+const _: () = assert!(EVENT_BYTES < EVENTS_QUEUE_MESSAGE_BYTES);
+const _: () = assert!(EVENTS_QUEUE_MESSAGE_BYTES + ERROR_MESSAGE_BYTES + 1_024 < SQS_MESSAGE_BYTES);
+const _: () = assert!(RESPONSE_BODY_BYTES < RESPONSE_BODY_READ_BYTES);
+// An attempt's answer, decoded lossily, can triple; all attempts must fit a 400 KB item.
+const _: () =
+    assert!(ATTEMPTS_KEPT * (3 * RESPONSE_BODY_BYTES + ATTEMPT_ERROR_BYTES + 512) < 400_000);
+// An event's data, its envelope and its fan-out fit one item.
+const _: () =
+    assert!(EVENT_BYTES + ENDPOINTS_PER_ACCOUNT * (DELIVERY_ID_CHARS + 64) + 4_096 < 400_000);
+const _: () = assert!(BACK_OFF_FIRST_S <= BACK_OFF_MAX_S);

@@ -1,0 +1,195 @@
+//! Settings, read once at start from a lookup function. A missing or wrong one stops the start
+//! with a message that names the variable.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::limits::{REQUEST_TIMEOUT_S, SQS_DELAY_MAX_S};
+use crate::schedule::RetrySchedule;
+use crate::target::TargetRules;
+
+/// A variable that stops the start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} {problem}")]
+pub struct SettingError {
+    /// Its name.
+    pub variable: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Where settings come from: in production the environment, in tests a table.
+pub struct Lookup<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+/// What reading a setting answers.
+pub type SettingResult<T> = Result<T, SettingError>;
+
+impl<'a> Lookup<'a> {
+    /// From a function that knows variables by name.
+    pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self(lookup)
+    }
+
+    /// A text that must be there.
+    ///
+    /// # Errors
+    /// If it is missing or empty.
+    pub fn text(&self, variable: &'static str) -> SettingResult<String> {
+        let found = (self.0)(variable).filter(|text| !text.is_empty());
+        found.ok_or_else(|| wrong(variable, "is not set"))
+    }
+
+    fn number<T: FromStr>(&self, variable: &'static str) -> SettingResult<T> {
+        self.text(variable)?
+            .trim()
+            .parse()
+            .map_err(|_| wrong(variable, "is not a whole number"))
+    }
+
+    fn seconds_up_to(&self, variable: &'static str, most: u32) -> SettingResult<u32> {
+        let seconds: u32 = self.number(variable)?;
+        if (1..=most).contains(&seconds) {
+            Ok(seconds)
+        } else {
+            Err(wrong(variable, &format!("must be 1 to {most} seconds")))
+        }
+    }
+
+    /// `RETRY_DELAYS_SECONDS` and `GIVE_UP_AFTER_SECONDS`.
+    ///
+    /// # Errors
+    /// If the numbers make no schedule.
+    pub fn schedule(&self) -> SettingResult<RetrySchedule> {
+        const DELAYS: &str = "RETRY_DELAYS_SECONDS";
+        let text = self.text(DELAYS)?;
+        let delays: Result<Vec<u32>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+        let delays = delays.map_err(|_| wrong(DELAYS, "must be whole seconds joined by commas"))?;
+        let give_up_after = self.number("GIVE_UP_AFTER_SECONDS")?;
+        RetrySchedule::new(&delays, give_up_after)
+            .map_err(|e| wrong(DELAYS, &format!("is wrong: {e}")))
+    }
+
+    /// `SQS_DELAY_MAX_SECONDS`: the longest wait left to SQS.
+    ///
+    /// # Errors
+    /// If it is not 1 to 900.
+    pub fn sqs_delay_max_s(&self) -> SettingResult<u32> {
+        self.seconds_up_to("SQS_DELAY_MAX_SECONDS", SQS_DELAY_MAX_S)
+    }
+
+    /// `REQUEST_TIMEOUT_SECONDS`.
+    ///
+    /// # Errors
+    /// If it is not 1 to 30.
+    pub fn request_timeout(&self) -> SettingResult<Duration> {
+        let seconds = self.seconds_up_to("REQUEST_TIMEOUT_SECONDS", REQUEST_TIMEOUT_S)?;
+        Ok(Duration::from_secs(seconds.into()))
+    }
+
+    /// `RETENTION_DAYS`.
+    ///
+    /// # Errors
+    /// If it is not 1 to 365.
+    pub fn retention(&self) -> SettingResult<Duration> {
+        const DAYS: &str = "RETENTION_DAYS";
+        let days: u32 = self.number(DAYS)?;
+        if (1..=365).contains(&days) {
+            Ok(Duration::from_secs(u64::from(days) * 86_400))
+        } else {
+            Err(wrong(DAYS, "must be 1 to 365 days"))
+        }
+    }
+
+    /// `ALLOW_INSECURE_TARGETS`, which must be `false` unless `STAGE` is `local`. The template
+    /// says so too; this is the second lock.
+    ///
+    /// # Errors
+    /// If it is neither `true` nor `false`, or `true` on another stage.
+    pub fn target_rules(&self) -> SettingResult<TargetRules> {
+        const INSECURE: &str = "ALLOW_INSECURE_TARGETS";
+        match (self.text(INSECURE)?.as_str(), self.text("STAGE")?.as_str()) {
+            ("false", _) => Ok(TargetRules::PublicHttps),
+            ("true", "local") => Ok(TargetRules::InsecureForLocal),
+            ("true", _) => Err(wrong(INSECURE, "must be false unless STAGE is local")),
+            (_, _) => Err(wrong(INSECURE, "must be true or false")),
+        }
+    }
+}
+
+fn wrong(variable: &'static str, problem: &str) -> SettingError {
+    SettingError {
+        variable,
+        problem: problem.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with<T>(
+        variables: &[(&str, &str)],
+        read: impl Fn(&Lookup<'_>) -> SettingResult<T>,
+    ) -> Result<T, String> {
+        let lookup = |name: &str| {
+            variables
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        read(&Lookup::new(&lookup)).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_wrong_setting_names_its_variable() {
+        let schedule = |delays, end| {
+            with(
+                &[
+                    ("RETRY_DELAYS_SECONDS", delays),
+                    ("GIVE_UP_AFTER_SECONDS", end),
+                ],
+                |l| l.schedule(),
+            )
+            .err()
+        };
+        assert_eq!(schedule("300,1800,7200,28800", "86400"), None);
+        assert_eq!(schedule("2, 4,6,8", "90"), None);
+        let wrong = "RETRY_DELAYS_SECONDS must be whole seconds joined by commas";
+        assert_eq!(schedule("300;1800", "86400").as_deref(), Some(wrong));
+        assert_eq!(
+            schedule("300", "x").as_deref(),
+            Some("GIVE_UP_AFTER_SECONDS is not a whole number")
+        );
+        assert!(
+            schedule("300", "300").is_some_and(|e| e.starts_with("RETRY_DELAYS_SECONDS is wrong"))
+        );
+        assert_eq!(
+            with(&[], |l| l.request_timeout()),
+            Err("REQUEST_TIMEOUT_SECONDS is not set".into())
+        );
+        assert!(
+            with(&[("REQUEST_TIMEOUT_SECONDS", "31")], |l| l
+                .request_timeout())
+            .is_err()
+        );
+        assert!(with(&[("SQS_DELAY_MAX_SECONDS", "901")], |l| l.sqs_delay_max_s()).is_err());
+        assert!(with(&[("RETENTION_DAYS", "0")], |l| l.retention()).is_err());
+    }
+
+    #[test]
+    fn insecure_targets_are_for_the_local_stage_alone() {
+        let rules = |insecure, stage| {
+            with(
+                &[("ALLOW_INSECURE_TARGETS", insecure), ("STAGE", stage)],
+                |l| l.target_rules(),
+            )
+        };
+        assert_eq!(rules("false", "prod"), Ok(TargetRules::PublicHttps));
+        assert_eq!(rules("false", "local"), Ok(TargetRules::PublicHttps));
+        assert_eq!(rules("true", "local"), Ok(TargetRules::InsecureForLocal));
+        for stage in ["prod", "dev", "Local"] {
+            assert!(rules("true", stage).is_err(), "{stage}");
+        }
+        assert!(rules("yes", "local").is_err());
+    }
+}
