@@ -57,7 +57,10 @@ async fn ask(scheduler: &impl Scheduler, wake_up: &WakeUp, at: Timestamp) -> Por
     });
     match scheduler.schedule(&scheduled, at).await? {
         Scheduled::Unclear(_) => scheduler.schedule(&scheduled, at).await,
-        clear => Ok(clear),
+        clear @ (Scheduled::Created
+        | Scheduled::Exists
+        | Scheduled::Past
+        | Scheduled::Throttled) => Ok(clear),
     }
 }
 

@@ -126,6 +126,8 @@ pub struct Posted {
 pub enum Settlement {
     /// Commit this, on condition that the delivery is still at the stage it was read at.
     Commit(Box<Change>),
+    /// It is on record already: the commit worked, only its answer was lost.
+    OnRecord,
     /// Somebody else's result stands; drop this one, and count it.
     Drop,
 }
@@ -139,6 +141,10 @@ pub fn settle(
     roll: Roll,
     now: Timestamp,
 ) -> Settlement {
+    let ours = |a: &Attempt| (a.number, a.at) == (posted.number, posted.at);
+    if delivery.attempts.iter().any(ours) {
+        return Settlement::OnRecord;
+    }
     let succeeded = posted.answer.outcome == Outcome::Succeeded;
     let is_open_tier = delivery.status.is_open() && delivery.scheduled_attempts == posted.tier;
     match (succeeded, is_open_tier) {

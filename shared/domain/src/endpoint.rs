@@ -240,7 +240,7 @@ pub(crate) mod tests {
     fn who_gets_an_event() {
         check(Interest::Send, |_| {});
         check(Interest::None, |e| {
-            e.account_id = AccountId::parse("acct_43").expect("valid")
+            e.account_id = AccountId::parse("acct_43").expect("valid");
         });
         check(Interest::None, |e| e.event_types.clear());
         check(Interest::None, |e| e.product = Some(Product::Telnxo));

@@ -14,8 +14,10 @@
 //! | [`sweep`] | what an overdue delivery needs |
 //! | [`schedule`] | when the next attempt is |
 //! | [`arrange`] | how a wake-up for that moment is made |
+//! | [`announce`] | what is told on the bus, and that it is never forgotten |
 //! | [`webhook`] | the request an endpoint receives |
 
+pub mod announce;
 pub mod arrange;
 pub mod attempt;
 pub mod delivery;

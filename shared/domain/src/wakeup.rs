@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{DeliveryId, hash_fields, hex};
+use crate::ids::{DeliveryId, hex};
 use crate::schedule::Tier;
 
 /// The format's version. A reader must understand the one before it, too, so that an update of a
@@ -132,11 +132,6 @@ impl Lane {
     pub fn of_tier(tier: Tier) -> Self {
         if tier == 0 { Lane::Send } else { Lane::Retry }
     }
-}
-
-/// A stable id for something announced, so that whoever hears it twice can tell.
-pub fn announcement_id(what: &str, about: &str) -> String {
-    hex(&hash_fields(&["announcement", what, about])[..16])
 }
 
 #[cfg(test)]

@@ -239,7 +239,17 @@ fn settled(delivery: &Delivery, posted: &Posted) -> Option<Change> {
     ) {
         Settlement::Commit(change) => Some(*change),
         Settlement::Drop => None,
+        Settlement::OnRecord => panic!("nothing of it is on record yet"),
     }
+}
+
+#[test]
+fn a_commit_whose_answer_was_lost_is_recognised() {
+    let posted = posted(0, Outcome::Timeout);
+    let mut after = delivery(Status::Retrying, 1);
+    after.attempts.push(recorded(&posted));
+    let settlement = settle(&after, &posted, &schedule(), Roll::from_random(0), NOW);
+    assert_eq!(settlement, Settlement::OnRecord);
 }
 
 #[test]
