@@ -64,15 +64,20 @@ def _walk(text):
                     line = item.start_mark.line + 1
                     raise ValueError(f"line {line}: a statement of {name} has no Sid")
                 owner = owners.get(name, name)
-                yield {
-                    "id": f"{owner}/{sid.value}",
-                    "resource": name,
-                    "kind": kind,
-                    "effect": _get(statement, "Effect").value,
-                    "actions": _strings(_get(statement, "Action")),
-                    "condition": condition,
-                    "line": item.start_mark.line + 1,
-                }, item, siblings
+                yield (
+                    {
+                        "id": f"{owner}/{sid.value}",
+                        "sid": sid.value,
+                        "resource": name,
+                        "kind": kind,
+                        "effect": _get(statement, "Effect").value,
+                        "actions": _strings(_get(statement, "Action")),
+                        "condition": condition,
+                        "line": item.start_mark.line + 1,
+                    },
+                    item,
+                    siblings,
+                )
 
 
 def _functions_by_role(resources):
@@ -113,9 +118,9 @@ def _cut(text, node, siblings):
         raise ValueError(f"line {first + 1}: only statements in `- ` lists can be dropped")
     last = _last_line(node)
     if len(siblings.value) > 1:
-        return "".join(lines[:first] + lines[last + 1:])
+        return "".join(lines[:first] + lines[last + 1 :])
     indent = " " * siblings.start_mark.column
-    return "".join(lines[:first] + [f"{indent}[]\n"] + lines[last + 1:])
+    return "".join(lines[:first] + [f"{indent}[]\n"] + lines[last + 1 :])
 
 
 def _last_line(node):

@@ -1,0 +1,103 @@
+"""What others rely on: names, defaults and exceptions that the template must match exactly.
+
+From sections 3.6 to 3.8 and 4.4 to 4.6 of the design. A later part of the system adds its lines
+here together with its lines in template.yaml.
+"""
+
+PARAMETERS = {
+    "Stage": "prod",
+    "Architecture": "arm64",
+    "ProducerPrincipals": "",
+    "RetryDelaysSeconds": "300,1800,7200,28800",
+    "GiveUpAfterSeconds": "86400",
+    "SqsDelayMaxSeconds": "900",
+    "RequestTimeoutSeconds": "30",
+    "RetentionDays": "30",
+    "AllowInsecureTargets": "false",
+}
+
+OUTPUTS = {
+    "EventsQueueUrl", "RejectedQueueUrl", "SendQueueUrl", "RetryQueueUrl",
+    "EventsDlqUrl", "SendDlqUrl", "RetryDlqUrl",
+    "EndpointsTable", "EndpointSecretsTable", "EventsTable", "DeliveriesTable", "ApiKeysTable",
+    "EventBusName", "RetryScheduleGroup",
+    "IngestFunction", "SenderFunction", "SweeperFunction",
+}  # fmt: skip
+
+# Table -> keys, keys-only indexes, expiry attribute, point-in-time recovery.
+TABLES = {
+    "EndpointsTable": {
+        "keys": ["account_id", "endpoint_id"],
+        "indexes": {"by_endpoint_id": ["endpoint_id"]},
+        "ttl": None,
+        "restorable": True,
+    },
+    "EndpointSecretsTable": {
+        "keys": ["endpoint_id"], "indexes": {}, "ttl": None, "restorable": True,
+    },
+    "EventsTable": {"keys": ["event_id"], "indexes": {}, "ttl": "ttl", "restorable": False},
+    "DeliveriesTable": {
+        "keys": ["partition", "delivery_id"],
+        "indexes": {"due": ["due_shard", "due_at"], "problem": ["problem", "delivery_id"]},
+        "ttl": "ttl",
+        "restorable": False,
+    },
+    "ApiKeysTable": {"keys": ["key_id"], "indexes": {}, "ttl": None, "restorable": True},
+}  # fmt: skip
+
+# Queue -> who reads it, in which batches, waiting how many seconds for a batch to fill.
+LANES = {
+    "EventsQueue": ("IngestFunction", 10, 0),
+    "SendQueue": ("SenderFunction", 10, 0),
+    "RetryQueue": ("SenderFunction", 50, 1),
+}
+
+# The functions read exactly these and refuse to start without one.
+EVERY_FUNCTION = {"STAGE", "RUST_LOG"}
+ENVIRONMENT = {
+    "IngestFunction": EVERY_FUNCTION | {
+        "ENDPOINTS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE",
+        "SEND_QUEUE_URL", "RETRY_QUEUE_URL", "REJECTED_QUEUE_URL",
+        "EVENT_BUS_NAME", "RETENTION_DAYS",
+    },
+    "SenderFunction": EVERY_FUNCTION | {
+        "ENDPOINTS_TABLE", "ENDPOINT_SECRETS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE",
+        "SEND_QUEUE_URL", "RETRY_QUEUE_URL", "RETRY_QUEUE_ARN",
+        "EVENT_BUS_NAME", "RETRY_SCHEDULE_GROUP", "SCHEDULER_ROLE_ARN",
+        "RETRY_DELAYS_SECONDS", "GIVE_UP_AFTER_SECONDS", "SQS_DELAY_MAX_SECONDS",
+        "REQUEST_TIMEOUT_SECONDS", "RETENTION_DAYS", "ALLOW_INSECURE_TARGETS",
+    },
+    "SweeperFunction": EVERY_FUNCTION | {
+        "DELIVERIES_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL", "EVENT_BUS_NAME",
+        "RETRY_DELAYS_SECONDS", "GIVE_UP_AFTER_SECONDS", "SQS_DELAY_MAX_SECONDS",
+    },
+}  # fmt: skip
+
+# Statement -> why it may use a wildcard.
+WILDCARDS = {
+    "EventsQueuePolicy/TlsOnly": "a refusal; it should cover every action",
+    "InnerQueuesPolicy/TlsOnly": "a refusal; `*` in a queue's policy is that queue",
+    "SecretsKey/TheAccountAdministersTheKey": "`*` in a key's policy is that key",
+    "SecretsKey/TheAccountUsesItThroughDynamoDb": "`*` in a key's policy is that key",
+    "SenderRole/ScheduleLaterAttempts": "a schedule's name is a hash; the group bounds it",
+    "SenderRole/ScheduleLaterAttemptsOnTheEmulator": "likewise, and never on AWS",
+}
+
+# What exists on AWS or on the emulator alone -> why.
+LOCAL_DIFFERENCES = {
+    "EventsQueuePolicy": "without producers nothing is left in it: see TlsOnly",
+    "EventsQueuePolicy/TlsOnly": "the emulator speaks plain http and would refuse everybody",
+    "InnerQueuesPolicy": "nothing is left in it: see TlsOnly",
+    "InnerQueuesPolicy/TlsOnly": "the emulator speaks plain http and would refuse everybody",
+    "SenderRole/ScheduleLaterAttemptsOnTheEmulator": "it takes every group for `default`",
+}
+
+# Actions in a key's policy that look after the key; everything else uses it.
+KEY_ADMINISTRATION = (
+    "kms:CancelKeyDeletion", "kms:CreateAlias", "kms:DeleteAlias", "kms:Describe",
+    "kms:Disable", "kms:Enable", "kms:Get", "kms:List", "kms:PutKeyPolicy", "kms:RevokeGrant",
+    "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource", "kms:Update",
+)  # fmt: skip
+
+# Lint rule -> why its findings do not count. Empty, and better so.
+LINT_IGNORED = {}

@@ -1,0 +1,10 @@
+"""What must be true of the template: above all what the emulator cannot enforce.
+
+A rule gets the stack as three sets of parameters make it and yields a sentence per finding. Beside
+each rule stand the mutations that must make it speak; `check.py` tries every one.
+"""
+
+from . import queues, roles, tables, whole
+from .kit import RULES, Stacks, cut, prop, put
+
+__all__ = ["RULES", "Stacks", "cut", "prop", "put", "queues", "roles", "tables", "whole"]
