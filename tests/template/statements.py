@@ -170,7 +170,8 @@ def main(arguments=None):
         print(json.dumps(entries, indent=2))
         return
     for each in entries:
-        print(f"{each['id']:50} {'-' if each['undetectable'] else '+'}  {each['actions']}")
+        mark = "-" if each["undetectable"] else "+"
+        print(f"{mark} {each['id']:45}{each['effect']:6}{' '.join(each['actions'])}")
     print("\n+ shown by the emulator   - cannot be, for the reason in undetectable.json")
 
 
