@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import re
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -174,16 +175,17 @@ def check_parameters(body: dict, given: dict[str, str]) -> None:
 
 
 def allows(declaration: dict, value: str) -> bool:
-    pattern = declaration.get("AllowedPattern")
-    values = declaration.get("AllowedValues")
-    number = value.isdecimal() if declaration["Type"] == "Number" else True
-    return (
-        number
-        and (not pattern or re.fullmatch(pattern, value) is not None)
-        and (not values or value in map(str, values))
-        and int(declaration.get("MinValue", 0)) <= int(value if "MinValue" in declaration else 0)
-        and int(value if "MaxValue" in declaration else 0) <= int(declaration.get("MaxValue", 0))
-    )
+    each = value.split(",") if declaration["Type"] == "CommaDelimitedList" else [value]
+    if "AllowedPattern" in declaration:
+        if not all(re.fullmatch(declaration["AllowedPattern"], part) for part in each):
+            return False
+    if "AllowedValues" in declaration and value not in map(str, declaration["AllowedValues"]):
+        return False
+    if declaration["Type"] == "Number":
+        lowest = int(declaration.get("MinValue", 0))
+        highest = int(declaration.get("MaxValue", sys.maxsize))
+        return value.isdecimal() and lowest <= int(value) <= highest
+    return True
 
 
 def load_template(path: Path) -> dict:

@@ -22,7 +22,6 @@ from pathlib import Path
 from state import ALREADY_RUNNING, State
 
 REGION = "us-east-1"
-STACK_NAME = "webhooks-local"
 FIRST_PORT = 4566
 TICK_S = 2
 DEMO_DEADLINE_S = 60
@@ -71,6 +70,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", type=Path, required=True, help="the clone's .local")
+    parser.add_argument("--stack-name", required=True)
     parser.add_argument("--template", type=Path, required=True)
     parser.add_argument("--binaries", type=Path, required=True)
     parser.add_argument("--param", action="append", default=[], metavar="KEY=VALUE")
@@ -104,7 +104,7 @@ class LocalStack:
         self._record()
         outputs = self._emulator.ask(
             "deploy",
-            name=STACK_NAME,
+            name=self._options.stack_name,
             template=str(self._options.template),
             binaries=str(self._options.binaries),
             parameters=dict(each.split("=", 1) for each in self._options.param),
@@ -116,7 +116,7 @@ class LocalStack:
             "region": REGION,
             "api_url": self._emulator.ask("function_url", function=api) if api else None,
             "operator_key": None,
-            "stack_name": STACK_NAME,
+            "stack_name": self._options.stack_name,
             "outputs": outputs,
             "pids": self._pids(),
         }

@@ -1,0 +1,342 @@
+//! The emulator as a child process (`emulator.py`), spoken to in JSON lines.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{Error, Layout, Venv, environment};
+
+/// How long the emulator may take to end when it is dropped.
+const END_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Where to run the emulator. The default suits tests: any free port, a folder of its own.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// On loopback; none: any free one.
+    pub port: Option<u16>,
+    /// For logs and scratch files; none: one under `.local/emulators`, removed in the end unless
+    /// the test failed.
+    pub directory: Option<PathBuf>,
+}
+
+/// A running emulator. It ends when this is dropped, and also when this process is killed.
+///
+/// May be shared by threads; their requests run side by side.
+#[derive(Debug)]
+pub struct Emulator {
+    endpoint_url: String,
+    directory: PathBuf,
+    keep_directory: bool,
+    child: Child,
+    requests: Option<Mutex<ChildStdin>>,
+    waiting: Arc<Waiting>,
+    next_id: AtomicU64,
+    ended: Receiver<()>,
+}
+
+/// Who waits for which answer; `None` once there will be no more.
+type Waiting = Mutex<Option<HashMap<u64, Sender<Value>>>>;
+
+/// What to deploy.
+#[derive(Debug, Clone)]
+pub struct StackSpec {
+    name: String,
+    template: PathBuf,
+    binaries: PathBuf,
+    parameters: BTreeMap<String, String>,
+}
+
+impl StackSpec {
+    /// The clone's template with the parameters of every local stack; `name` must be new to the
+    /// emulator, `binaries` is the folder that [`crate::binaries::build`] returns.
+    #[must_use]
+    pub fn new(layout: &Layout, name: &str, binaries: impl Into<PathBuf>) -> Self {
+        let spec = Self {
+            name: name.to_owned(),
+            template: layout.template(),
+            binaries: binaries.into(),
+            parameters: BTreeMap::new(),
+        };
+        local_parameters()
+            .into_iter()
+            .fold(spec, |spec, (name, value)| spec.with(name, value))
+    }
+
+    /// Sets a parameter of the template.
+    #[must_use]
+    pub fn with(mut self, parameter: &str, value: impl Into<String>) -> Self {
+        self.parameters.insert(parameter.to_owned(), value.into());
+        self
+    }
+
+    /// For `supervise.py`: `--stack-name`, `--template`, and a `--param` each.
+    #[must_use]
+    pub fn as_arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["--stack-name".into(), self.name.clone().into()];
+        arguments.extend(["--template".into(), self.template.clone().into()]);
+        for (name, value) in &self.parameters {
+            arguments.extend(["--param".into(), format!("{name}={value}").into()]);
+        }
+        arguments
+    }
+
+    /// Deploys another template than the clone's, such as one with a policy statement removed.
+    #[must_use]
+    pub fn template(mut self, path: impl Into<PathBuf>) -> Self {
+        self.template = path.into();
+        self
+    }
+}
+
+/// What every local stack is deployed with: section 4.5 of the design.
+#[must_use]
+pub fn local_parameters() -> [(&'static str, &'static str); 3] {
+    let architecture = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "x86_64"
+    };
+    [
+        ("Stage", "local"),
+        ("AllowInsecureTargets", "true"),
+        ("Architecture", architecture),
+    ]
+}
+
+/// A deployed stack.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// As in its spec.
+    pub name: String,
+    /// Section 4.6 of the design.
+    pub outputs: BTreeMap<String, String>,
+    /// Of the API, once the template has an `ApiFunction`; ends in a slash.
+    pub api_url: Option<String>,
+}
+
+impl Stack {
+    /// One of the outputs.
+    ///
+    /// # Panics
+    /// If the template has no such output.
+    #[must_use]
+    pub fn output(&self, name: &str) -> &str {
+        self.outputs
+            .get(name)
+            .unwrap_or_else(|| panic!("no output {name} in {:?}", self.outputs))
+    }
+}
+
+impl Emulator {
+    /// The region of everything in it.
+    pub const REGION: &str = "us-east-1";
+
+    /// The credentials that may do everything in it: key id and secret.
+    pub const CREDENTIALS: (&str, &str) = ("test", "test");
+
+    /// Starts it and waits until it answers, about half a second.
+    ///
+    /// # Errors
+    /// [`Error::Stack`], with the end of its log.
+    pub fn start(venv: &Venv, options: Options) -> Result<Self, Error> {
+        let keep_directory = options.directory.is_some();
+        let directory = options
+            .directory
+            .unwrap_or_else(|| own_directory(venv.layout()));
+        let mut child = spawn(venv, &directory, options.port)
+            .map_err(|e| Error::Stack(format!("the emulator could not be started: {e}")))?;
+        let (Some(requests), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            unreachable!("both were asked for as pipes");
+        };
+        let mut answers = BufReader::new(output);
+        let mut first = String::new();
+        let ready: Value = match answers.read_line(&mut first) {
+            Ok(_) => serde_json::from_str(&first).unwrap_or_default(),
+            Err(_) => Value::Null,
+        };
+        let Some(endpoint_url) = ready["ready"].as_str() else {
+            drop(requests);
+            child.wait().ok();
+            return Err(Error::Stack(format!(
+                "the emulator did not start:\n{}",
+                log(&directory)
+            )));
+        };
+        let waiting = Arc::new(Mutex::new(Some(HashMap::new())));
+        Ok(Self {
+            endpoint_url: endpoint_url.to_owned(),
+            directory,
+            keep_directory,
+            child,
+            requests: Some(Mutex::new(requests)),
+            ended: pass_on(answers, Arc::clone(&waiting)),
+            waiting,
+            next_id: AtomicU64::new(0),
+        })
+    }
+
+    /// `http://127.0.0.1:<port>`, for the SDKs.
+    #[must_use]
+    pub fn endpoint_url(&self) -> &str {
+        &self.endpoint_url
+    }
+
+    /// Holds `emulator.log` and `logs/<function>.log`.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Everything that a function has written so far, invocation by invocation.
+    #[must_use]
+    pub fn function_log(&self, function: &str) -> String {
+        let path = self.directory.join("logs").join(format!("{function}.log"));
+        fs::read_to_string(path).unwrap_or_default()
+    }
+
+    /// Deploys a template: under two seconds, later ones a tenth of one.
+    ///
+    /// # Errors
+    /// [`Error::Stack`] with what the template or the emulator has against it.
+    pub fn deploy(&self, spec: &StackSpec) -> Result<Stack, Error> {
+        let outputs = self.ask(json!({
+            "do": "deploy",
+            "name": spec.name,
+            "template": spec.template,
+            "binaries": spec.binaries,
+            "parameters": spec.parameters,
+        }))?;
+        let outputs: BTreeMap<String, String> = outputs
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+            .collect();
+        let api_url = match outputs.get("ApiFunction") {
+            Some(function) => Some(self.function_url(function)?),
+            None => None,
+        };
+        Ok(Stack {
+            name: spec.name.clone(),
+            outputs,
+            api_url,
+        })
+    }
+
+    /// Invokes a function (a name from the outputs), waits, and returns its answer.
+    ///
+    /// # Errors
+    /// [`Error::Stack`] with its message if it failed.
+    pub fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Error> {
+        self.ask(json!({"do": "invoke", "function": function, "payload": payload}))
+    }
+
+    fn function_url(&self, function: &str) -> Result<String, Error> {
+        let url = self.ask(json!({"do": "function_url", "function": function}))?;
+        Ok(url.as_str().unwrap_or_default().to_owned())
+    }
+
+    fn ask(&self, mut request: Value) -> Result<Value, Error> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        request["id"] = json!(id);
+        let (answer_to, answer) = mpsc::channel();
+        match lock(&self.waiting).as_mut() {
+            Some(waiting) => drop(waiting.insert(id, answer_to)),
+            None => drop(answer_to), // It has ended: so will the wait below.
+        }
+        if let Some(requests) = &self.requests {
+            // If this fails the emulator is about to end, and the wait below with it.
+            lock(requests)
+                .write_all(format!("{request}\n").as_bytes())
+                .ok();
+        }
+        let Ok(mut answer) = answer.recv() else {
+            let log = log(&self.directory);
+            return Err(Error::Stack(format!("the emulator has ended:\n{log}")));
+        };
+        match answer["error"].as_str() {
+            Some(error) => Err(Error::Stack(error.to_owned())),
+            None => Ok(answer["ok"].take()),
+        }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.requests = None; // It ends when its stdin closes.
+        if self.ended.recv_timeout(END_DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            self.child.kill().ok();
+        }
+        self.child.wait().ok();
+        if thread::panicking() {
+            eprintln!("the emulator's logs are in {}", self.directory.display());
+        } else if !self.keep_directory {
+            fs::remove_dir_all(&self.directory).ok();
+        }
+    }
+}
+
+fn own_directory(layout: &Layout) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    layout
+        .state()
+        .join("emulators")
+        .join(format!("{}-{count}", process::id()))
+}
+
+fn spawn(venv: &Venv, directory: &Path, port: Option<u16>) -> std::io::Result<Child> {
+    fs::create_dir_all(directory)?;
+    let mut command = Command::new(venv.python());
+    command
+        .arg(venv.layout().script("emulator.py"))
+        .arg("--dir")
+        .arg(directory)
+        .args(["--port", &port.unwrap_or(0).to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(File::create(directory.join("emulator.log"))?);
+    environment::loopback_only(&mut command).spawn()
+}
+
+/// Hands each answer to whoever waits for it; the receiver is disconnected when all is over.
+fn pass_on(answers: BufReader<ChildStdout>, waiting: Arc<Waiting>) -> Receiver<()> {
+    let (alive, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let alive: Sender<()> = alive;
+        for line in answers.lines().map_while(Result::ok) {
+            let answer: Value = serde_json::from_str(&line).unwrap_or_default();
+            let id = answer["id"].as_u64().unwrap_or(u64::MAX);
+            let asked_by = lock(&waiting)
+                .as_mut()
+                .and_then(|waiting| waiting.remove(&id));
+            if let Some(asked_by) = asked_by {
+                asked_by.send(answer).ok();
+            }
+        }
+        *lock(&waiting) = None;
+        drop(alive);
+    });
+    ended
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The end of the emulator's log.
+fn log(directory: &Path) -> String {
+    let text = fs::read_to_string(directory.join("emulator.log")).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}
