@@ -1,1 +1,225 @@
-//! To come.
+//! The sender: a wake-up arrives, the state machine says what it means, and the sender carries
+//! that out: POST, commit, arrange the next, acknowledge (design 3.2).
+//!
+//! Nothing in here acknowledges a wake-up before what follows from it is committed and arranged,
+//! and nothing POSTs for a delivery that was read as final.
+
+mod attempt;
+mod batch;
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use domain::arrange::{Arranged, arrange};
+use domain::attempt::{Decision, decide, end};
+use domain::delivery::{Change, Delivery, FailedReason, Status};
+use domain::limits::DECISIONS;
+use domain::ports::{
+    Bus, Clock, Deliveries, Dice, Endpoints, Events, PortError, PortResult, Receiver, Scheduler,
+    Secrets, WakeUps,
+};
+use domain::schedule::RetrySchedule;
+use domain::wakeup::{NotAWakeUp, Origin, WakeUp};
+use futures::FutureExt;
+use futures::future::join_all;
+
+use batch::Batch;
+
+/// The use case, over its ports.
+pub struct Sender<S, Q, H, R, B, C> {
+    /// Endpoints, secrets, events and deliveries.
+    pub store: S,
+    /// The queues of wake-ups.
+    pub queues: Q,
+    /// One-time schedules.
+    pub scheduler: H,
+    /// The customers' side of the network.
+    pub receiver: R,
+    /// Where failed deliveries are announced.
+    pub bus: B,
+    /// The clock and the dice.
+    pub chance: C,
+    /// The numbers of this stack.
+    pub rules: Rules,
+}
+
+/// The numbers of a stack.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// When attempts are made.
+    pub schedule: RetrySchedule,
+    /// The longest wait left to SQS, in seconds.
+    pub sqs_delay_max_s: u32,
+    /// The longest a request may take.
+    pub request_timeout: Duration,
+}
+
+/// A message from one of the queues of wake-ups.
+pub struct Message {
+    /// SQS's id.
+    pub id: String,
+    /// What it says.
+    pub body: String,
+    /// How often it has been received, this time included.
+    pub received: u32,
+}
+
+/// Why a wake-up could not be dealt with. Each of these leaves it on its queue.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Unreadable(#[from] NotAWakeUp),
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error("the {0} of the delivery is not there")]
+    Missing(&'static str),
+    #[error("lost the race {DECISIONS} times in a row")]
+    Races,
+    #[error("panicked")]
+    Panic,
+}
+
+/// Where the loop of decisions stands.
+enum Step {
+    /// Dealt with.
+    Done,
+    /// Somebody was faster: read again, decide again.
+    Again,
+}
+
+impl<S, Q, H, R, B, C> Sender<S, Q, H, R, B, C>
+where
+    S: Endpoints + Secrets + Events + Deliveries,
+    Q: WakeUps,
+    H: Scheduler,
+    R: Receiver,
+    B: Bus,
+    C: Clock + Dice,
+{
+    /// Handles a batch, all records at once and apart from each other: an error or a panic is
+    /// that record's alone. Answers the ids of the messages that must come again.
+    pub async fn handle(&self, messages: &[Message]) -> Vec<String> {
+        let batch = Batch::new(&self.store);
+        let work = messages.iter().map(|message| async {
+            let one = AssertUnwindSafe(self.wake(&batch, message)).catch_unwind();
+            match one.await.unwrap_or(Err(Trouble::Panic)) {
+                Ok(()) => None,
+                Err(trouble) => {
+                    tracing::error!(message_id = message.id, %trouble, "wake-up comes again");
+                    Some(message.id.clone())
+                }
+            }
+        });
+        join_all(work).await.into_iter().flatten().collect()
+    }
+
+    async fn wake(&self, batch: &Batch<'_, S>, message: &Message) -> Result<(), Trouble> {
+        let wake_up = WakeUp::parse(&message.body)?;
+        for _ in 0..DECISIONS {
+            match self.step(batch, &wake_up, message).await? {
+                Step::Done => return Ok(()),
+                Step::Again => {}
+            }
+        }
+        Err(Trouble::Races)
+    }
+
+    async fn step(
+        &self,
+        batch: &Batch<'_, S>,
+        wake_up: &WakeUp,
+        message: &Message,
+    ) -> Result<Step, Trouble> {
+        let Some(delivery) = self.store.delivery(&wake_up.delivery_id).await? else {
+            // Expired, or removed by hand: there is nothing left to be delivered.
+            tracing::error!(delivery_id = %wake_up.delivery_id, "no such delivery");
+            return Ok(Step::Done);
+        };
+        let endpoint = match delivery.status.is_open() {
+            true => batch.endpoint(&delivery).await?,
+            false => None,
+        };
+        let state = endpoint.as_ref().map(|endpoint| endpoint.state);
+        let longest = self.rules.sqs_delay_max_s;
+        let now = self.chance.now();
+        match decide(&delivery, wake_up, message.received, state, longest, now) {
+            Decision::Post { claim } => {
+                if claim && !self.claim(&delivery).await? {
+                    return Ok(Step::Again);
+                }
+                let endpoint = endpoint.ok_or(Trouble::Missing("endpoint"))?;
+                self.attempt(batch, &delivery, &endpoint, message).await?;
+            }
+            Decision::Later(at) => {
+                let origin = match wake_up.origin {
+                    Origin::Hop => Origin::Hop,
+                    Origin::Fresh | Origin::Copy => Origin::Copy,
+                };
+                self.arrange(&wake_up.with_origin(origin), at).await?;
+            }
+            Decision::Arrange { tier, at } => {
+                self.arrange(&WakeUp::copy(delivery.id.clone(), tier), at)
+                    .await?;
+            }
+            Decision::End(reason) => return self.end(&delivery, reason).await,
+            Decision::Nothing(why) => {
+                tracing::info!(delivery_id = %delivery.id, tier = wake_up.tier, ?why, "nothing to do");
+            }
+        }
+        Ok(Step::Done)
+    }
+
+    async fn claim(&self, delivery: &Delivery) -> PortResult<bool> {
+        let slack = Duration::from_secs(domain::limits::CLAIM_SLACK_S.into());
+        let now = self.chance.now();
+        let until = now + self.rules.request_timeout + slack;
+        self.store
+            .claim(&delivery.id, delivery.scheduled_attempts, until, now)
+            .await
+    }
+
+    async fn end(&self, delivery: &Delivery, reason: FailedReason) -> Result<Step, Trouble> {
+        let change = end(delivery, reason, self.chance.now());
+        if !self
+            .store
+            .commit(&delivery.id, delivery.stage(), &change)
+            .await?
+        {
+            return Ok(Step::Again);
+        }
+        tracing::info!(delivery_id = %delivery.id, reason = reason.as_str(), "delivery ended");
+        self.follow_up(delivery, &change).await?;
+        Ok(Step::Done)
+    }
+
+    /// What a committed change asks for: the next wake-up, or an announcement.
+    async fn follow_up(&self, delivery: &Delivery, change: &Change) -> PortResult<()> {
+        if let (Status::Retrying, Some(at)) = (change.stage.status, change.next_attempt_at) {
+            let next = WakeUp::fresh(delivery.id.clone(), change.stage.scheduled_attempts);
+            self.arrange(&next, at).await?;
+        }
+        if change.notice.is_none() {
+            return Ok(());
+        }
+        let mut changed = delivery.clone();
+        changed.status = change.stage.status;
+        changed.notice = change.notice;
+        if let Some(attempt) = &change.attempt {
+            changed.attempt_count += 1;
+            changed.attempts.push(attempt.clone());
+        }
+        let now = self.chance.now();
+        domain::announce::finish_notice(&self.store, &self.bus, &changed, now).await
+    }
+
+    async fn arrange(&self, wake_up: &WakeUp, at: domain::Timestamp) -> PortResult<()> {
+        let (now, longest) = (self.chance.now(), self.rules.sqs_delay_max_s);
+        let how = arrange(&self.queues, &self.scheduler, longest, wake_up, at, now).await?;
+        let hop = u8::from(how == Arranged::Hopped);
+        tracing::info!(
+            delivery_id = %wake_up.delivery_id, tier = wake_up.tier, %at, ?how, hop,
+            "wake-up arranged"
+        );
+        Ok(())
+    }
+}

@@ -1,1 +1,44 @@
-fn main() {}
+//! The sender function: wires the use case to AWS.
+
+use aws::batch::{BatchFailures, SqsBatch, SqsMessage};
+use domain::settings::Lookup;
+use lambda_runtime::{LambdaEvent, service_fn};
+use sender::{Message, Rules, Sender};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    aws::logging::init();
+    let environment = |name: &str| std::env::var(name).ok();
+    let settings = Lookup::new(&environment);
+    let config = aws::config::load().await;
+    let tables = aws::dynamo::Tables::from_settings(&settings)?;
+    let sender = Sender {
+        store: aws::dynamo::Store::new(&config, tables, settings.retention()?),
+        queues: aws::sqs::Queues::new(&config, aws::sqs::QueueUrls::from_settings(&settings)?),
+        scheduler: aws::scheduler::Schedules::from_settings(&config, &settings)?,
+        receiver: aws::receiver::HttpReceiver::new(settings.target_rules()?)?,
+        bus: aws::eventbridge::EventBus::new(&config, settings.text("EVENT_BUS_NAME")?),
+        chance: aws::clock::SystemChance,
+        rules: Rules {
+            schedule: settings.schedule()?,
+            sqs_delay_max_s: settings.sqs_delay_max_s()?,
+            request_timeout: settings.request_timeout()?,
+        },
+    };
+    let sender = &sender;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsBatch>| async move {
+        let messages: Vec<Message> = event.payload.records.into_iter().map(message).collect();
+        let again: BatchFailures = sender.handle(&messages).await.into_iter().collect();
+        Ok::<_, lambda_runtime::Error>(again)
+    }))
+    .await
+    .map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+fn message(record: SqsMessage) -> Message {
+    Message {
+        received: record.received(),
+        id: record.message_id,
+        body: record.body,
+    }
+}

@@ -1,1 +1,201 @@
-//! To come.
+//! The sweeper: wakes what is overdue, ends what has run out, finishes what was not announced
+//! (design 3.6). What it does not get to in one run, the next one finds again.
+//!
+//! Nothing in here wakes a delivery before its entry has been moved: a backlog is never fed.
+
+use domain::Timestamp;
+use domain::announce::finish_notice;
+use domain::delivery::{Change, Delivery};
+use domain::limits::{DUE_PAGE, DUE_PAGES_PER_RUN, DUE_SHARDS};
+use domain::ports::{Bus, Clock, Deliveries, DueEntry, Outgoing, PortError, PortResult, WakeUps};
+use domain::sweep::{Sweep, grace, sweep};
+use domain::wakeup::{Lane, WakeUp};
+use futures::stream::{self, StreamExt};
+use serde::Serialize;
+
+/// Entries of one shard in work at once; all shards are worked on side by side.
+const ENTRIES_AT_ONCE: usize = 8;
+
+/// The use case, over its ports.
+pub struct Sweeper<S, Q, B, C> {
+    /// Deliveries.
+    pub store: S,
+    /// The queues of wake-ups.
+    pub queues: Q,
+    /// Where failed deliveries are announced.
+    pub bus: B,
+    /// The clock.
+    pub clock: C,
+    /// The longest wait left to SQS, in seconds.
+    pub sqs_delay_max_s: u32,
+}
+
+/// What a run did; the figures of its one log line.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// Entries looked at.
+    pub seen: u64,
+    /// Overdue, and woken.
+    pub woken: u64,
+    /// Marked as failed, exhausted.
+    pub exhausted: u64,
+    /// Announced that had not been.
+    pub announced: u64,
+    /// Taken out: nothing was left to do.
+    pub taken_out: u64,
+    /// Could not be dealt with; the next run tries again.
+    pub errors: u64,
+    /// Seconds by which the most overdue entry was late.
+    pub oldest_overdue_s: u64,
+    /// Shards not read to their end, for want of time or of pages.
+    pub unfinished_shards: u64,
+}
+
+impl<S: Deliveries, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
+    /// One run over all shards; begins nothing after `stop_at`.
+    pub async fn run(&self, stop_at: Timestamp) -> Swept {
+        let shards = (0..DUE_SHARDS).map(|shard| self.sweep_shard(shard, stop_at));
+        let all = futures::future::join_all(shards).await;
+        let total = all.into_iter().fold(Swept::default(), Swept::plus);
+        tracing::info!(
+            seen = total.seen,
+            woken = total.woken,
+            exhausted = total.exhausted,
+            announced = total.announced,
+            taken_out = total.taken_out,
+            errors = total.errors,
+            oldest_overdue_s = total.oldest_overdue_s,
+            unfinished_shards = total.unfinished_shards,
+            "swept"
+        );
+        total
+    }
+
+    async fn sweep_shard(&self, shard: u8, stop_at: Timestamp) -> Swept {
+        let mut total = Swept::default();
+        let until = self.clock.now();
+        let mut after = None;
+        for _ in 0..DUE_PAGES_PER_RUN {
+            if self.clock.now() >= stop_at {
+                break;
+            }
+            let page = match self.store.due(shard, until, after.as_ref(), DUE_PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!(shard, %error, "shard not read");
+                    return total.plus(Swept {
+                        errors: 1,
+                        unfinished_shards: 1,
+                        ..Swept::default()
+                    });
+                }
+            };
+            total = stream::iter(&page.entries)
+                .map(|entry| self.look_at(entry))
+                .buffer_unordered(ENTRIES_AT_ONCE)
+                .fold(total, async |total, one| total.plus(one))
+                .await;
+            after = page.next;
+            if after.is_none() {
+                return total;
+            }
+        }
+        Swept {
+            unfinished_shards: total.unfinished_shards + 1,
+            ..total
+        }
+    }
+
+    async fn look_at(&self, entry: &DueEntry) -> Swept {
+        let mut swept = Swept {
+            seen: 1,
+            ..Swept::default()
+        };
+        if let Err(error) = self.deal_with(entry, &mut swept).await {
+            tracing::error!(delivery_id = %entry.id, %error, "entry not dealt with yet");
+            swept.errors = 1;
+        }
+        swept
+    }
+
+    async fn deal_with(&self, entry: &DueEntry, swept: &mut Swept) -> PortResult<()> {
+        let Some(delivery) = self.store.delivery(&entry.id).await? else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        match sweep(&delivery, grace(self.sqs_delay_max_s), now) {
+            Sweep::NotYet => {}
+            Sweep::Wake {
+                tier,
+                back_off_to,
+                back_off_s,
+            } => {
+                let due_at = delivery.due_at.unwrap_or(entry.due_at);
+                swept.oldest_overdue_s = now.since(due_at).as_secs();
+                let entry = DueEntry {
+                    id: delivery.id.clone(),
+                    due_at,
+                };
+                if self.store.back_off(&entry, back_off_to, back_off_s).await? {
+                    self.wake(WakeUp::copy(delivery.id, tier)).await?;
+                    swept.woken = 1;
+                }
+            }
+            Sweep::MarkExhausted(change) => {
+                if self
+                    .store
+                    .commit(&delivery.id, delivery.stage(), &change)
+                    .await?
+                {
+                    swept.exhausted = 1;
+                    finish_notice(&self.store, &self.bus, &ended(delivery, &change), now).await?;
+                }
+            }
+            Sweep::Announce => {
+                finish_notice(&self.store, &self.bus, &delivery, now).await?;
+                swept.announced = 1;
+            }
+            Sweep::TakeOut => {
+                swept.taken_out = self.store.take_out(&delivery.id, None).await?.into();
+            }
+        }
+        Ok(())
+    }
+
+    async fn wake(&self, wake_up: WakeUp) -> PortResult<()> {
+        let lane = Lane::of_tier(wake_up.tier);
+        let answer = self
+            .queues
+            .send(&[Outgoing {
+                lane,
+                wake_up,
+                delay_s: 0,
+            }])
+            .await
+            .pop();
+        answer.unwrap_or_else(|| Err(PortError::new("wake_ups.send", "no answer")))
+    }
+}
+
+fn ended(delivery: Delivery, change: &Change) -> Delivery {
+    Delivery {
+        status: change.stage.status,
+        notice: change.notice,
+        ..delivery
+    }
+}
+
+impl Swept {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            seen: self.seen + other.seen,
+            woken: self.woken + other.woken,
+            exhausted: self.exhausted + other.exhausted,
+            announced: self.announced + other.announced,
+            taken_out: self.taken_out + other.taken_out,
+            errors: self.errors + other.errors,
+            oldest_overdue_s: self.oldest_overdue_s.max(other.oldest_overdue_s),
+            unfinished_shards: self.unfinished_shards + other.unfinished_shards,
+        }
+    }
+}

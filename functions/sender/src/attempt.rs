@@ -1,0 +1,132 @@
+//! One attempt: sign, POST, commit, follow up.
+
+use domain::attempt::{Posted, Settlement, settle};
+use domain::delivery::{Answer, Change, Delivery};
+use domain::endpoint::Endpoint;
+use domain::limits::DECISIONS;
+use domain::ports::{
+    Bus, Clock, Deliveries, Dice, Endpoints, Events, Receiver, Scheduler, Secrets, WakeUps,
+};
+use domain::webhook::request;
+
+use crate::batch::Batch;
+use crate::{Message, Sender, Trouble};
+
+impl<S, Q, H, R, B, C> Sender<S, Q, H, R, B, C>
+where
+    S: Endpoints + Secrets + Events + Deliveries,
+    Q: WakeUps,
+    H: Scheduler,
+    R: Receiver,
+    B: Bus,
+    C: Clock + Dice,
+{
+    pub(crate) async fn attempt(
+        &self,
+        batch: &Batch<'_, S>,
+        delivery: &Delivery,
+        endpoint: &Endpoint,
+        message: &Message,
+    ) -> Result<(), Trouble> {
+        let secrets = batch
+            .secrets(&endpoint.id)
+            .await?
+            .ok_or(Trouble::Missing("secret"))?;
+        let event = batch
+            .event(&delivery.event_id)
+            .await?
+            .ok_or(Trouble::Missing("event"))?;
+        let number = delivery.attempt_count.saturating_add(1);
+        let at = self.chance.now();
+        let request = request(&event, endpoint, &secrets, number, at);
+        let answer = self
+            .receiver
+            .post(&request, self.rules.request_timeout)
+            .await;
+        let tier = delivery.scheduled_attempts;
+        let posted = Posted {
+            tier,
+            number,
+            url: endpoint.url.clone(),
+            at,
+            answer,
+        };
+        let change = self.commit(delivery, &posted).await?;
+        log(delivery, &posted, change.as_ref(), message);
+        match change {
+            Some(change) => Ok(self.follow_up(delivery, &change).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Commits what a POST changes, deciding again on what is there whenever somebody was faster.
+    /// `None` if somebody else's result stands.
+    async fn commit(
+        &self,
+        delivery: &Delivery,
+        posted: &Posted,
+    ) -> Result<Option<Change>, Trouble> {
+        let roll = self.chance.roll();
+        let mut delivery = delivery.clone();
+        let mut tried = None;
+        for _ in 0..DECISIONS {
+            match settle(
+                &delivery,
+                posted,
+                &self.rules.schedule,
+                roll,
+                self.chance.now(),
+            ) {
+                Settlement::Drop => return Ok(None),
+                Settlement::OnRecord => return Ok(tried),
+                Settlement::Commit(change) => {
+                    if self
+                        .store
+                        .commit(&delivery.id, delivery.stage(), &change)
+                        .await?
+                    {
+                        return Ok(Some(*change));
+                    }
+                    tried = Some(*change);
+                }
+            }
+            let current = self.store.delivery(&delivery.id).await?;
+            delivery = current.ok_or(Trouble::Missing("record"))?;
+        }
+        Err(Trouble::Races)
+    }
+}
+
+/// The one wide line per attempt. Neither payload nor answer nor signature is in it.
+fn log(delivery: &Delivery, posted: &Posted, change: Option<&Change>, message: &Message) {
+    let Answer {
+        outcome,
+        http_status,
+        duration_ms,
+        first_byte_ms,
+        ..
+    } = posted.answer;
+    let next = change
+        .and_then(|change| change.next_attempt_at)
+        .map(|at| at.to_string());
+    tracing::info!(
+        delivery_id = %delivery.id,
+        event_id = %delivery.event_id,
+        endpoint_id = %delivery.id.endpoint(),
+        account_id = %delivery.account_id,
+        event = delivery.event,
+        message_id = message.id,
+        received = message.received,
+        number = posted.number,
+        tier = posted.tier,
+        outcome = outcome.as_str(),
+        http_status,
+        duration_ms,
+        first_byte_ms,
+        status = change.map(|change| change.stage.status.as_str()),
+        next_attempt_at = next,
+        dropped = change.is_none(),
+        waited_ms = posted.at.since(delivery.created_at).as_millis() as u64,
+        "attempt"
+    );
+}

@@ -1,0 +1,70 @@
+//! What a batch reads once: endpoints, secrets and events that several of its records share.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::delivery::Delivery;
+use domain::endpoint::Endpoint;
+use domain::event::Event;
+use domain::ids::{EndpointId, EventId};
+use domain::ports::{Endpoints, Events, PortResult, Secrets};
+use domain::secret::SigningSecrets;
+use tokio::sync::OnceCell;
+
+/// Reads through to the store, once per thing. A failed read is not kept: the next record that
+/// needs the thing asks again.
+pub(crate) struct Batch<'s, S> {
+    store: &'s S,
+    endpoints: Once<EndpointId, Option<Endpoint>>,
+    secrets: Once<EndpointId, Option<SigningSecrets>>,
+    events: Once<EventId, Option<Event>>,
+}
+
+impl<'s, S: Endpoints + Secrets + Events> Batch<'s, S> {
+    pub fn new(store: &'s S) -> Self {
+        Self {
+            store,
+            endpoints: Once::new(),
+            secrets: Once::new(),
+            events: Once::new(),
+        }
+    }
+
+    pub async fn endpoint(&self, delivery: &Delivery) -> PortResult<Option<Endpoint>> {
+        let id = delivery.id.endpoint();
+        let cell = self.endpoints.cell(id);
+        cell.get_or_try_init(|| self.store.endpoint(&delivery.account_id, id))
+            .await
+            .cloned()
+    }
+
+    pub async fn secrets(&self, id: &EndpointId) -> PortResult<Option<SigningSecrets>> {
+        self.secrets
+            .cell(id)
+            .get_or_try_init(|| self.store.secrets(id))
+            .await
+            .cloned()
+    }
+
+    pub async fn event(&self, id: &EventId) -> PortResult<Option<Event>> {
+        self.events
+            .cell(id)
+            .get_or_try_init(|| self.store.event(id))
+            .await
+            .cloned()
+    }
+}
+
+struct Once<K, V>(Mutex<HashMap<K, Arc<OnceCell<V>>>>);
+
+impl<K: Eq + Hash + Clone, V> Once<K, V> {
+    fn new() -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+
+    fn cell(&self, key: &K) -> Arc<OnceCell<V>> {
+        let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.entry(key.clone()).or_default().clone()
+    }
+}

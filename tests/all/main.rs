@@ -1,0 +1,5 @@
+//! All tests that need more than one crate, in one binary.
+
+mod ingest;
+mod sender;
+mod sweeper;

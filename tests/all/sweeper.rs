@@ -1,0 +1,100 @@
+//! The sweeper in a world of memory.
+
+use std::time::Duration;
+
+use domain::delivery::Status;
+use tests::world::{World, answer};
+
+const EVENT: &str = r#"{"id":"a","account_id":"acct_42","event":"email.sent","product":"migosmtp","platform_id":"1","timestamp":"2026-06-07T09:39:00Z","data":{}}"#;
+
+/// A world whose only delivery waits for its second attempt, and whose wake-up is lost.
+fn forgotten() -> World {
+    let world = World::new();
+    world.register("ep_1", &["*"]);
+    world.accept(EVENT);
+    world.answers(|_, before| answer(if before == 0 { 500 } else { 200 }));
+    world.step();
+    world.state().queued.clear();
+    world
+}
+
+fn pass(world: &World, seconds: u64) {
+    let at = world.state().now + Duration::from_secs(seconds);
+    world.pass_until(at);
+}
+
+#[test]
+fn a_lost_wake_up_is_found_after_its_grace() {
+    let world = forgotten();
+    pass(&world, 300 + 119);
+    assert_eq!(
+        world.sweep().expect("not killed").woken,
+        0,
+        "perhaps it is merely late"
+    );
+    pass(&world, 1);
+    let swept = world.sweep().expect("not killed");
+    assert_eq!((swept.woken, swept.oldest_overdue_s), (1, 120));
+    world.settle();
+    let delivery = world.only_delivery();
+    assert_eq!(
+        (delivery.status, delivery.attempts.len()),
+        (Status::Succeeded, 2)
+    );
+}
+
+#[test]
+fn a_backlog_is_not_fed() {
+    let world = forgotten();
+    pass(&world, 420);
+    let mut woken_at = Vec::new();
+    for minute in 0..600 {
+        if world.sweep().expect("not killed").woken == 1 {
+            woken_at.push(minute);
+        }
+        pass(&world, 60);
+    }
+    // 300 s and its grace, 600 s and its grace, ... to an hour and its grace.
+    assert_eq!(&woken_at[..6], [0, 7, 19, 41, 83, 145]);
+    assert!(
+        woken_at
+            .windows(2)
+            .skip(4)
+            .all(|pair| pair[1] - pair[0] == 62)
+    );
+    assert_eq!(world.state().queued.len(), woken_at.len());
+    world.settle();
+    assert_eq!(
+        world.state().posts.len(),
+        2,
+        "copies of one wake-up never multiply"
+    );
+}
+
+#[test]
+fn killed_anywhere_it_is_found_again() {
+    for point in 0.. {
+        let world = forgotten();
+        pass(&world, 420);
+        world.fuse().blow_at(Some(point));
+        world.sweep();
+        let killed = world.fuse().is_blown();
+        let story = world.fuse().log();
+        world.fuse().blow_at(None);
+        for _ in 0..3 {
+            pass(&world, 420);
+            world.sweep();
+            world.settle();
+        }
+        let delivery = world.only_delivery();
+        assert_eq!(
+            delivery.status,
+            Status::Succeeded,
+            "killed at {point}: {story:?}"
+        );
+        assert_eq!(world.state().posts.len(), 2, "killed at {point}: {story:?}");
+        if !killed {
+            return;
+        }
+    }
+}

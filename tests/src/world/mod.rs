@@ -1,0 +1,226 @@
+//! Every port in memory, with a clock that jumps to the next deadline.
+
+mod fuse;
+mod ports;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::delivery::{Answer, Delivery, Outcome};
+use domain::endpoint::{Endpoint, EndpointState, EventPattern};
+use domain::event::Event;
+use domain::ids::{AccountId, DeliveryId, EndpointId, EventId};
+use domain::ports::{Announcement, Refused};
+use domain::schedule::RetrySchedule;
+use domain::secret::{Secret, SigningSecrets};
+use domain::wakeup::Lane;
+use domain::webhook::WebhookRequest;
+
+pub use fuse::{Fuse, run};
+pub use steps::NUMBERS;
+
+/// When every world begins.
+pub const START: &str = "2026-06-07T09:39:00.000Z";
+
+/// A world; clones share it.
+#[derive(Clone)]
+pub struct World(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    fuse: Fuse,
+}
+
+/// Everything there is in a world.
+pub struct State {
+    /// The clock.
+    pub now: Timestamp,
+    /// Registered endpoints.
+    pub endpoints: Vec<Endpoint>,
+    /// What they sign with.
+    pub secrets: BTreeMap<EndpointId, SigningSecrets>,
+    /// Accepted events.
+    pub events: BTreeMap<EventId, Event>,
+    /// Delivery records.
+    pub deliveries: BTreeMap<DeliveryId, Delivery>,
+    /// Wake-ups in the queues.
+    pub queued: Vec<Queued>,
+    /// One-time schedules, by name.
+    pub schedules: BTreeMap<String, (Timestamp, String)>,
+    /// What was refused.
+    pub rejected: Vec<Refused>,
+    /// What was announced.
+    pub announced: Vec<Announcement>,
+    /// What endpoints received.
+    pub posts: Vec<Post>,
+    /// What endpoints answer.
+    pub receiver: Box<dyn FnMut(&Post) -> Answer + Send>,
+    /// The dice: what every throw shows.
+    pub roll: u64,
+    next_message: u64,
+}
+
+/// A message in a queue of wake-ups.
+#[derive(Debug, Clone)]
+pub struct Queued {
+    /// Which queue.
+    pub lane: Lane,
+    /// What it says.
+    pub body: String,
+    /// When it can be received.
+    pub at: Timestamp,
+    /// How often it has been received.
+    pub received: u32,
+    /// SQS's id.
+    pub id: String,
+}
+
+/// A request as an endpoint received it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// When.
+    pub at: Timestamp,
+    /// Everything in it.
+    pub request: WebhookRequest,
+}
+
+impl Post {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> &str {
+        let found = self.request.headers.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value.as_str())
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// An empty world; its receivers answer 200.
+    pub fn new() -> Self {
+        let state = State {
+            now: Timestamp::parse(START).expect("valid"),
+            endpoints: Vec::new(),
+            secrets: BTreeMap::new(),
+            events: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            queued: Vec::new(),
+            schedules: BTreeMap::new(),
+            rejected: Vec::new(),
+            announced: Vec::new(),
+            posts: Vec::new(),
+            receiver: Box::new(|_| answer(200)),
+            roll: 0,
+            next_message: 0,
+        };
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            fuse: Fuse::default(),
+        }))
+    }
+
+    /// Everything there is; hold it briefly.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The fuse of all ports.
+    pub fn fuse(&self) -> &Fuse {
+        &self.0.fuse
+    }
+
+    /// Registers an endpoint of account `acct_42`.
+    pub fn register(&self, id: &str, event_types: &[&str]) -> EndpointId {
+        let now = self.state().now;
+        let id = EndpointId::parse(id).expect("valid");
+        let pattern = |text: &&str| EventPattern::parse(text).expect("valid");
+        let endpoint = Endpoint {
+            id: id.clone(),
+            account_id: AccountId::parse("acct_42").expect("valid"),
+            url: format!("https://{}.example.com/", &id.as_str()[3..]),
+            event_types: event_types.iter().map(pattern).collect(),
+            product: None,
+            platform_id: None,
+            description: None,
+            alert_email: "owner@example.com".into(),
+            headers: Vec::new(),
+            max_per_second: None,
+            state: EndpointState::Enabled,
+            shards: 1,
+            enabled_at: now,
+            created_at: now,
+            updated_at: now,
+        };
+        let current = Secret::from_random([7; 24]);
+        let mut state = self.state();
+        state.endpoints.push(endpoint);
+        state.secrets.insert(
+            id.clone(),
+            SigningSecrets {
+                current,
+                previous: None,
+            },
+        );
+        id
+    }
+
+    /// Changes a registered endpoint.
+    pub fn change(&self, id: &EndpointId, change: impl FnOnce(&mut Endpoint)) {
+        change(
+            self.state()
+                .endpoints
+                .iter_mut()
+                .find(|e| e.id == *id)
+                .expect("registered"),
+        );
+    }
+
+    /// What endpoints answer from now on, given the request and how many came before it.
+    pub fn answers(&self, mut receiver: impl FnMut(&Post, usize) -> Answer + Send + 'static) {
+        let mut seen = 0;
+        self.state().receiver = Box::new(move |post| {
+            seen += 1;
+            receiver(post, seen - 1)
+        });
+    }
+
+    /// The only delivery there is.
+    #[track_caller]
+    pub fn only_delivery(&self) -> Delivery {
+        let state = self.state();
+        assert_eq!(state.deliveries.len(), 1);
+        state
+            .deliveries
+            .values()
+            .next()
+            .expect("just counted")
+            .clone()
+    }
+}
+
+/// An answer with this status, after 40 ms.
+pub fn answer(status: u16) -> Answer {
+    Answer {
+        outcome: Outcome::of_status(status),
+        http_status: Some(status),
+        response_body: Some(format!("status {status}")),
+        error: None,
+        duration_ms: 40,
+        first_byte_ms: Some(39),
+        retry_after_s: None,
+    }
+}
+
+/// The documented schedule.
+pub fn documented_schedule() -> RetrySchedule {
+    RetrySchedule::new(&[300, 1_800, 7_200, 28_800], 86_400).expect("fits")
+}
+
+/// Retention of every world.
+pub const RETENTION: Duration = Duration::from_secs(30 * 86_400);

@@ -1,0 +1,300 @@
+//! The ports, in memory. Each call passes the fuse before and after its effect.
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::delivery::{Answer, Change, Delivery, Notice, Stage, Status};
+use domain::endpoint::Endpoint;
+use domain::event::Event;
+use domain::ids::{AccountId, DeliveryId, EndpointId, EventId};
+use domain::ports::{
+    Announcement, Bus, Clock, Deliveries, Dice, DueEntry, DuePage, Endpoints, Events, Outgoing,
+    PortError, PortResult, Receiver, Refused, Rejected, Scheduled, Scheduler, Secrets, Stored,
+    WakeUps,
+};
+use domain::schedule::{Roll, Tier};
+use domain::secret::SigningSecrets;
+use domain::wakeup::WakeUp;
+use domain::webhook::WebhookRequest;
+
+use super::{Post, Queued, State, World};
+
+impl World {
+    async fn call<T>(&self, name: &'static str, effect: impl FnOnce(&mut State) -> T) -> T {
+        self.fuse().call(name, || effect(&mut self.state())).await
+    }
+}
+
+impl Endpoints for World {
+    async fn of_account(&self, account: &AccountId) -> PortResult<Vec<Endpoint>> {
+        let of_account = |state: &mut State| {
+            state
+                .endpoints
+                .iter()
+                .filter(|e| e.account_id == *account)
+                .cloned()
+                .collect()
+        };
+        Ok(self.call("endpoints.of_account", of_account).await)
+    }
+
+    async fn endpoint(&self, account: &AccountId, id: &EndpointId) -> PortResult<Option<Endpoint>> {
+        let find = |state: &mut State| {
+            state
+                .endpoints
+                .iter()
+                .find(|e| e.id == *id && e.account_id == *account)
+                .cloned()
+        };
+        Ok(self.call("endpoints.endpoint", find).await)
+    }
+}
+
+impl Secrets for World {
+    async fn secrets(&self, id: &EndpointId) -> PortResult<Option<SigningSecrets>> {
+        Ok(self
+            .call("secrets.secrets", |state| state.secrets.get(id).cloned())
+            .await)
+    }
+}
+
+impl Events for World {
+    async fn store(&self, event: &Event) -> PortResult<Stored> {
+        let store = |state: &mut State| match state.events.get(&event.id) {
+            Some(existing) => Stored::Existing(Box::new(existing.clone())),
+            None => {
+                state.events.insert(event.id.clone(), event.clone());
+                Stored::New
+            }
+        };
+        Ok(self.call("events.store", store).await)
+    }
+
+    async fn event(&self, id: &EventId) -> PortResult<Option<Event>> {
+        Ok(self
+            .call("events.event", |state| state.events.get(id).cloned())
+            .await)
+    }
+}
+
+impl Deliveries for World {
+    async fn create(&self, delivery: &Delivery) -> PortResult<Status> {
+        let create = |state: &mut State| {
+            let id = delivery.id.clone();
+            state
+                .deliveries
+                .entry(id)
+                .or_insert_with(|| delivery.clone())
+                .status
+        };
+        Ok(self.call("deliveries.create", create).await)
+    }
+
+    async fn delivery(&self, id: &DeliveryId) -> PortResult<Option<Delivery>> {
+        Ok(self
+            .call("deliveries.delivery", |state| {
+                state.deliveries.get(id).cloned()
+            })
+            .await)
+    }
+
+    async fn claim(
+        &self,
+        id: &DeliveryId,
+        tier: Tier,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> PortResult<bool> {
+        let free = |d: &Delivery| {
+            d.status.is_open() && d.scheduled_attempts == tier && d.live_claim(now).is_none()
+        };
+        self.write("deliveries.claim", id, free, |d| d.busy_until = Some(until))
+            .await
+    }
+
+    async fn commit(&self, id: &DeliveryId, expected: Stage, change: &Change) -> PortResult<bool> {
+        let unchanged = |d: &Delivery| d.stage() == expected;
+        self.write("deliveries.commit", id, unchanged, |d| apply(d, change))
+            .await
+    }
+
+    async fn due(
+        &self,
+        shard: u8,
+        until: Timestamp,
+        after: Option<&DueEntry>,
+        limit: usize,
+    ) -> PortResult<DuePage> {
+        let read = |state: &mut State| {
+            let mut entries: Vec<DueEntry> = state
+                .deliveries
+                .values()
+                .filter(|d| d.id.due_shard() == shard)
+                .filter_map(|d| {
+                    Some(DueEntry {
+                        id: d.id.clone(),
+                        due_at: d.due_at?,
+                    })
+                })
+                .filter(|entry| entry.due_at <= until)
+                .collect();
+            entries.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
+            entries.retain(|e| after.is_none_or(|a| (e.due_at, &e.id) > (a.due_at, &a.id)));
+            let next = (entries.len() > limit).then(|| entries[limit - 1].clone());
+            entries.truncate(limit);
+            DuePage { entries, next }
+        };
+        Ok(self.call("deliveries.due", read).await)
+    }
+
+    async fn back_off(&self, entry: &DueEntry, to: Timestamp, back_off_s: u32) -> PortResult<bool> {
+        let stands = |d: &Delivery| d.due_at == Some(entry.due_at);
+        let moved = |d: &mut Delivery| {
+            d.due_at = Some(to);
+            d.back_off_s = Some(back_off_s);
+        };
+        self.write("deliveries.back_off", &entry.id, stands, moved)
+            .await
+    }
+
+    async fn take_out(&self, id: &DeliveryId, announced: Option<Notice>) -> PortResult<bool> {
+        let done = |d: &Delivery| !d.status.is_open() && d.notice == announced;
+        let out = |d: &mut Delivery| {
+            d.due_at = None;
+            d.notice = None;
+        };
+        self.write("deliveries.take_out", id, done, out).await
+    }
+}
+
+impl World {
+    async fn write(
+        &self,
+        name: &'static str,
+        id: &DeliveryId,
+        condition: impl FnOnce(&Delivery) -> bool,
+        change: impl FnOnce(&mut Delivery),
+    ) -> PortResult<bool> {
+        let write = |state: &mut State| match state.deliveries.get_mut(id) {
+            Some(delivery) if condition(delivery) => {
+                change(delivery);
+                true
+            }
+            Some(_) | None => false,
+        };
+        Ok(self.call(name, write).await)
+    }
+}
+
+fn apply(delivery: &mut Delivery, change: &Change) {
+    if let Some(attempt) = &change.attempt {
+        delivery.attempts.push(attempt.clone());
+        delivery.attempt_count += 1;
+        delivery.back_off_s = None;
+    }
+    if change.url.is_some() {
+        delivery.url.clone_from(&change.url);
+    }
+    delivery.status = change.stage.status;
+    delivery.scheduled_attempts = change.stage.scheduled_attempts;
+    delivery.next_attempt_at = change.next_attempt_at;
+    delivery.gives_up_at = change.gives_up_at;
+    delivery.due_at = change.due_at;
+    delivery.notice = change.notice;
+    delivery.busy_until = None;
+}
+
+impl WakeUps for World {
+    async fn send(&self, wake_ups: &[Outgoing]) -> Vec<PortResult<()>> {
+        let send = |state: &mut State| {
+            for Outgoing {
+                lane,
+                wake_up,
+                delay_s,
+            } in wake_ups
+            {
+                let at = state.now + Duration::from_secs((*delay_s).into());
+                state.enqueue(*lane, wake_up.to_json(), at);
+            }
+            vec![Ok(()); wake_ups.len()]
+        };
+        self.call("wake_ups.send", send).await
+    }
+}
+
+impl State {
+    pub(super) fn enqueue(&mut self, lane: super::Lane, body: String, at: Timestamp) {
+        self.next_message += 1;
+        let id = format!("message-{}", self.next_message);
+        self.queued.push(Queued {
+            lane,
+            body,
+            at,
+            received: 0,
+            id,
+        });
+    }
+}
+
+impl Rejected for World {
+    async fn reject(&self, refused: &[Refused]) -> Vec<PortResult<()>> {
+        let reject = |state: &mut State| state.rejected.extend_from_slice(refused);
+        self.call("rejected.reject", reject).await;
+        vec![Ok(()); refused.len()]
+    }
+}
+
+impl Bus for World {
+    async fn announce(&self, announcements: &[Announcement]) -> Vec<PortResult<()>> {
+        let announce = |state: &mut State| state.announced.extend_from_slice(announcements);
+        self.call("bus.announce", announce).await;
+        vec![Ok(()); announcements.len()]
+    }
+}
+
+impl Scheduler for World {
+    async fn schedule(&self, wake_up: &WakeUp, at: Timestamp) -> PortResult<Scheduled> {
+        let schedule = |state: &mut State| {
+            let name = wake_up.schedule_name();
+            if state.schedules.contains_key(&name) {
+                return Ok(Scheduled::Exists);
+            }
+            let fires_at = Timestamp::from_secs(at.ceil_secs());
+            if fires_at <= state.now {
+                return Err(PortError::new("scheduler.schedule", "in the past"));
+            }
+            state.schedules.insert(name, (fires_at, wake_up.to_json()));
+            Ok(Scheduled::Created)
+        };
+        self.call("scheduler.schedule", schedule).await
+    }
+}
+
+impl Receiver for World {
+    async fn post(&self, request: &WebhookRequest, timeout: Duration) -> Answer {
+        let post = |state: &mut State| {
+            let post = Post {
+                at: state.now,
+                request: request.clone(),
+            };
+            state.posts.push(post.clone());
+            let answer = (state.receiver)(&post);
+            assert!(u128::from(answer.duration_ms) <= timeout.as_millis());
+            state.now = state.now + Duration::from_millis(answer.duration_ms);
+            answer
+        };
+        self.call("receiver.post", post).await
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        self.state().now
+    }
+}
+
+impl Dice for World {
+    fn roll(&self) -> Roll {
+        Roll::from_random(self.state().roll)
+    }
+}
