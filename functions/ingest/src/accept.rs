@@ -39,10 +39,7 @@ pub(crate) struct Accounts(Mutex<HashMap<AccountId, Arc<OnceCell<Vec<Endpoint>>>
 
 impl Accounts {
     fn cell(&self, account: &AccountId) -> Arc<OnceCell<Vec<Endpoint>>> {
-        let mut cells = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut cells = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         cells.entry(account.clone()).or_default().clone()
     }
 }
@@ -61,9 +58,7 @@ where
     ) -> PortResult<Accepted> {
         let account = &group.members[0].envelope.account_id;
         let cell = accounts.cell(account);
-        let endpoints = cell
-            .get_or_try_init(|| self.store.of_account(account))
-            .await?;
+        let endpoints = cell.get_or_try_init(|| self.store.of_account(account)).await?;
         let Some((event, is_new)) = self.stored(group, endpoints).await? else {
             tracing::info!(event_id = %group.id, account_id = %account, "no endpoint wants the event");
             return Ok(Accepted::default());
@@ -72,10 +67,7 @@ where
         let conflicts: Vec<usize> = (0..group.members.len()).filter(differs).collect();
         if conflicts.len() == group.members.len() {
             // The id belongs to an event of other messages; they see to it.
-            return Ok(Accepted {
-                wake_ups: Vec::new(),
-                conflicts,
-            });
+            return Ok(Accepted { wake_ups: Vec::new(), conflicts });
         }
         let wake_ups: Vec<Option<Outgoing>> = stream::iter(event.deliveries(endpoints))
             .map(|delivery| self.put_on_record(delivery, is_new))
@@ -92,10 +84,7 @@ where
             wake_ups = wake_ups.len(),
             "event accepted"
         );
-        Ok(Accepted {
-            wake_ups,
-            conflicts,
-        })
+        Ok(Accepted { wake_ups, conflicts })
     }
 
     /// The event as it is stored under the group's id, and whether this call stored it. The first
@@ -118,11 +107,9 @@ where
                 Stored::New => (event, true),
                 Stored::Existing(event) => (*event, false),
             })),
-            None if group.members.iter().any(|member| member.received > 1) => Ok(self
-                .store
-                .event(&group.id)
-                .await?
-                .map(|event| (event, false))),
+            None if group.members.iter().any(|member| member.received > 1) => {
+                Ok(self.store.event(&group.id).await?.map(|event| (event, false)))
+            }
             None => Ok(None),
         }
     }
@@ -139,11 +126,7 @@ where
                     true => (WakeUp::fresh(delivery.id, 0), 0),
                     false => (WakeUp::copy(delivery.id, 0), COPY_DELAY_S),
                 };
-                Ok(Some(Outgoing {
-                    lane: Lane::of_tier(0),
-                    wake_up,
-                    delay_s,
-                }))
+                Ok(Some(Outgoing { lane: Lane::of_tier(0), wake_up, delay_s }))
             }
             Status::Retrying | Status::Succeeded | Status::Failed(_) | Status::Skipped => Ok(None),
         }

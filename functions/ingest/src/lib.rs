@@ -59,10 +59,7 @@ where
     pub async fn handle(&self, messages: &[Message], stop_at: Timestamp) -> Vec<String> {
         let Sorted { groups, refused } = sort(messages);
         let mut failed = vec![false; messages.len()];
-        let mut duties = Duties {
-            refused,
-            ..Duties::default()
-        };
+        let mut duties = Duties { refused, ..Duties::default() };
         let accounts = Accounts::default();
         let mut work = stream::iter(groups)
             .map(|group| async {
@@ -75,10 +72,7 @@ where
                 Ok(outcome) => duties.add(&group, outcome),
                 Err(error) => {
                     tracing::error!(event_id = %group.id, %error, "event not accepted yet");
-                    group
-                        .members
-                        .iter()
-                        .for_each(|member| failed[member.message] = true);
+                    group.members.iter().for_each(|member| failed[member.message] = true);
                 }
             }
         }
@@ -96,10 +90,7 @@ where
         stop_at: Timestamp,
     ) -> PortResult<Accepted> {
         if self.clock.now() >= stop_at {
-            return Err(PortError::new(
-                "ingest",
-                "out of time; the message comes again",
-            ));
+            return Err(PortError::new("ingest", "out of time; the message comes again"));
         }
         self.accept(accounts, group).await
     }
@@ -110,11 +101,8 @@ where
         if !wake_ups.is_empty() {
             note(&owners, &self.queues.send(&wake_ups).await, failed);
         }
-        let (owners, refused): (Vec<_>, Vec<Refused>) = duties
-            .refused
-            .into_iter()
-            .map(|(owner, refused)| ([owner], refused))
-            .unzip();
+        let (owners, refused): (Vec<_>, Vec<Refused>) =
+            duties.refused.into_iter().map(|(owner, refused)| ([owner], refused)).unzip();
         if refused.is_empty() {
             return;
         }
@@ -150,8 +138,7 @@ impl Duties {
         }
         for at in accepted.conflicts {
             let member = &group.members[at];
-            self.refused
-                .push((member.message, member.refused_as_conflict(&group.id)));
+            self.refused.push((member.message, member.refused_as_conflict(&group.id)));
         }
     }
 }
@@ -164,9 +151,6 @@ fn note(owners: &[impl AsRef<[usize]>], answers: &[PortResult<()>], failed: &mut
             Some(Err(error)) => tracing::error!(%error, "not sent; the message comes again"),
             None => tracing::error!("no answer; the message comes again"),
         }
-        owners
-            .as_ref()
-            .iter()
-            .for_each(|owner| failed[*owner] = true);
+        owners.as_ref().iter().for_each(|owner| failed[*owner] = true);
     }
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use aws::batch::{BatchFailures, SqsBatch, SqsMessage};
+use aws::dynamo::{Store, Table, Tables};
+use aws::sqs::{Queue, QueueUrls, Queues};
 use domain::Timestamp;
 use domain::ports::Clock;
 use domain::settings::Lookup;
@@ -17,15 +19,15 @@ async fn main() -> anyhow::Result<()> {
     aws::logging::init();
     let environment = |name: &str| std::env::var(name).ok();
     let settings = Lookup::new(&environment);
-    let config = aws::config::load().await;
+    let config = aws::config::load()?;
+    let tables =
+        Tables::from_settings(&settings, &[Table::Endpoints, Table::Events, Table::Deliveries])?;
+    let queues =
+        QueueUrls::from_settings(&settings, &[Queue::Send, Queue::Retry, Queue::Rejected])?;
     let retention = settings.retention()?;
     let ingest = Ingest {
-        store: aws::dynamo::Store::new(
-            &config,
-            aws::dynamo::Tables::from_settings(&settings)?,
-            retention,
-        ),
-        queues: aws::sqs::Queues::new(&config, aws::sqs::QueueUrls::from_settings(&settings)?),
+        store: Store::new(&config, tables, retention),
+        queues: Queues::new(&config, queues),
         bus: aws::eventbridge::EventBus::new(&config, settings.text("EVENT_BUS_NAME")?),
         clock: aws::clock::SystemClock,
         retention,
@@ -36,11 +38,7 @@ async fn main() -> anyhow::Result<()> {
         let stop_at = Timestamp::from_millis(deadline) - MARGIN;
         let messages: Vec<Message> = event.payload.records.into_iter().map(message).collect();
         tracing::info!(messages = messages.len(), now = %ingest.clock.now(), "batch");
-        let again: BatchFailures = ingest
-            .handle(&messages, stop_at)
-            .await
-            .into_iter()
-            .collect();
+        let again: BatchFailures = ingest.handle(&messages, stop_at).await.into_iter().collect();
         Ok::<_, lambda_runtime::Error>(again)
     }))
     .await

@@ -60,19 +60,11 @@ pub(crate) struct Sorted<'m> {
 
 /// Groups the events of a batch by id, so that two with one id are never in work side by side.
 pub(crate) fn sort(messages: &[Message]) -> Sorted<'_> {
-    let mut sorted = Sorted {
-        groups: Vec::new(),
-        refused: Vec::new(),
-    };
+    let mut sorted = Sorted { groups: Vec::new(), refused: Vec::new() };
     let mut places: HashMap<EventId, usize> = HashMap::new();
     for (position, message) in messages.iter().enumerate() {
         let trace = message.traceparent.as_deref().and_then(traceparent);
-        for Element {
-            index,
-            original,
-            verdict,
-        } in parse_body(&message.body)
-        {
+        for Element { index, original, verdict } in parse_body(&message.body) {
             match verdict {
                 Err(rejection) => sorted.refused.push((
                     position,
@@ -86,10 +78,7 @@ pub(crate) fn sort(messages: &[Message]) -> Sorted<'_> {
                 Ok(envelope) => {
                     let id = derive_event_id(&envelope);
                     let place = *places.entry(id.clone()).or_insert_with(|| {
-                        sorted.groups.push(Group {
-                            id,
-                            members: Vec::new(),
-                        });
+                        sorted.groups.push(Group { id, members: Vec::new() });
                         sorted.groups.len() - 1
                     });
                     sorted.groups[place].members.push(Member {

@@ -28,29 +28,14 @@ where
         endpoint: &Endpoint,
         message: &Message,
     ) -> Result<(), Trouble> {
-        let secrets = batch
-            .secrets(&endpoint.id)
-            .await?
-            .ok_or(Trouble::Missing("secret"))?;
-        let event = batch
-            .event(&delivery.event_id)
-            .await?
-            .ok_or(Trouble::Missing("event"))?;
+        let secrets = batch.secrets(&endpoint.id).await?.ok_or(Trouble::Missing("secret"))?;
+        let event = batch.event(&delivery.event_id).await?.ok_or(Trouble::Missing("event"))?;
         let number = delivery.attempt_count.saturating_add(1);
         let at = self.chance.now();
         let request = request(&event, endpoint, &secrets, number, at);
-        let answer = self
-            .receiver
-            .post(&request, self.rules.request_timeout)
-            .await;
+        let answer = self.receiver.post(&request, self.rules.request_timeout).await;
         let tier = delivery.scheduled_attempts;
-        let posted = Posted {
-            tier,
-            number,
-            url: endpoint.url.clone(),
-            at,
-            answer,
-        };
+        let posted = Posted { tier, number, url: endpoint.url.clone(), at, answer };
         let change = self.commit(delivery, &posted).await?;
         log(delivery, &posted, change.as_ref(), message);
         match change {
@@ -70,21 +55,11 @@ where
         let mut delivery = delivery.clone();
         let mut tried = None;
         for _ in 0..DECISIONS {
-            match settle(
-                &delivery,
-                posted,
-                &self.rules.schedule,
-                roll,
-                self.chance.now(),
-            ) {
+            match settle(&delivery, posted, &self.rules.schedule, roll, self.chance.now()) {
                 Settlement::Drop => return Ok(None),
                 Settlement::OnRecord => return Ok(tried),
                 Settlement::Commit(change) => {
-                    if self
-                        .store
-                        .commit(&delivery.id, delivery.stage(), &change)
-                        .await?
-                    {
+                    if self.store.commit(&delivery.id, delivery.stage(), &change).await? {
                         return Ok(Some(*change));
                     }
                     tried = Some(*change);
@@ -99,16 +74,8 @@ where
 
 /// The one wide line per attempt. Neither payload nor answer nor signature is in it.
 fn log(delivery: &Delivery, posted: &Posted, change: Option<&Change>, message: &Message) {
-    let Answer {
-        outcome,
-        http_status,
-        duration_ms,
-        first_byte_ms,
-        ..
-    } = posted.answer;
-    let next = change
-        .and_then(|change| change.next_attempt_at)
-        .map(|at| at.to_string());
+    let Answer { outcome, http_status, duration_ms, first_byte_ms, .. } = posted.answer;
+    let next = change.and_then(|change| change.next_attempt_at).map(|at| at.to_string());
     tracing::info!(
         delivery_id = %delivery.id,
         event_id = %delivery.event_id,

@@ -23,36 +23,21 @@ pub(crate) struct Batch<'s, S> {
 
 impl<'s, S: Endpoints + Secrets + Events> Batch<'s, S> {
     pub fn new(store: &'s S) -> Self {
-        Self {
-            store,
-            endpoints: Once::new(),
-            secrets: Once::new(),
-            events: Once::new(),
-        }
+        Self { store, endpoints: Once::new(), secrets: Once::new(), events: Once::new() }
     }
 
     pub async fn endpoint(&self, delivery: &Delivery) -> PortResult<Option<Endpoint>> {
         let id = delivery.id.endpoint();
         let cell = self.endpoints.cell(id);
-        cell.get_or_try_init(|| self.store.endpoint(&delivery.account_id, id))
-            .await
-            .cloned()
+        cell.get_or_try_init(|| self.store.endpoint(&delivery.account_id, id)).await.cloned()
     }
 
     pub async fn secrets(&self, id: &EndpointId) -> PortResult<Option<SigningSecrets>> {
-        self.secrets
-            .cell(id)
-            .get_or_try_init(|| self.store.secrets(id))
-            .await
-            .cloned()
+        self.secrets.cell(id).get_or_try_init(|| self.store.secrets(id)).await.cloned()
     }
 
     pub async fn event(&self, id: &EventId) -> PortResult<Option<Event>> {
-        self.events
-            .cell(id)
-            .get_or_try_init(|| self.store.event(id))
-            .await
-            .cloned()
+        self.events.cell(id).get_or_try_init(|| self.store.event(id)).await.cloned()
     }
 }
 

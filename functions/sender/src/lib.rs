@@ -158,8 +158,7 @@ where
                 self.arrange(&wake_up.with_origin(origin), at).await?;
             }
             Decision::Arrange { tier, at } => {
-                self.arrange(&WakeUp::copy(delivery.id.clone(), tier), at)
-                    .await?;
+                self.arrange(&WakeUp::copy(delivery.id.clone(), tier), at).await?;
             }
             Decision::End(reason) => return self.end(&delivery, reason).await,
             Decision::Nothing(why) => {
@@ -173,18 +172,12 @@ where
         let slack = Duration::from_secs(domain::limits::CLAIM_SLACK_S.into());
         let now = self.chance.now();
         let until = now + self.rules.request_timeout + slack;
-        self.store
-            .claim(&delivery.id, delivery.scheduled_attempts, until, now)
-            .await
+        self.store.claim(&delivery.id, delivery.scheduled_attempts, until, now).await
     }
 
     async fn end(&self, delivery: &Delivery, reason: FailedReason) -> Result<Step, Trouble> {
         let change = end(delivery, reason, self.chance.now());
-        if !self
-            .store
-            .commit(&delivery.id, delivery.stage(), &change)
-            .await?
-        {
+        if !self.store.commit(&delivery.id, delivery.stage(), &change).await? {
             return Ok(Step::Again);
         }
         tracing::info!(delivery_id = %delivery.id, reason = reason.as_str(), "delivery ended");

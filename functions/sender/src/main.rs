@@ -1,6 +1,10 @@
 //! The sender function: wires the use case to AWS.
 
 use aws::batch::{BatchFailures, SqsBatch, SqsMessage};
+use std::time::Duration;
+
+use aws::dynamo::{Store, Table, Tables};
+use aws::sqs::{Queue, QueueUrls, Queues};
 use domain::settings::Lookup;
 use lambda_runtime::{LambdaEvent, service_fn};
 use sender::{Message, Rules, Sender};
@@ -10,11 +14,15 @@ async fn main() -> anyhow::Result<()> {
     aws::logging::init();
     let environment = |name: &str| std::env::var(name).ok();
     let settings = Lookup::new(&environment);
-    let config = aws::config::load().await;
-    let tables = aws::dynamo::Tables::from_settings(&settings)?;
+    let config = aws::config::load()?;
+    let tables = Tables::from_settings(
+        &settings,
+        &[Table::Endpoints, Table::EndpointSecrets, Table::Events, Table::Deliveries],
+    )?;
+    let queues = QueueUrls::from_settings(&settings, &[Queue::Send, Queue::Retry])?;
     let sender = Sender {
-        store: aws::dynamo::Store::new(&config, tables, settings.retention()?),
-        queues: aws::sqs::Queues::new(&config, aws::sqs::QueueUrls::from_settings(&settings)?),
+        store: Store::new(&config, tables, Duration::ZERO),
+        queues: Queues::new(&config, queues),
         scheduler: aws::scheduler::Schedules::from_settings(&config, &settings)?,
         receiver: aws::receiver::HttpReceiver::new(settings.target_rules()?)?,
         bus: aws::eventbridge::EventBus::new(&config, settings.text("EVENT_BUS_NAME")?),
@@ -36,9 +44,5 @@ async fn main() -> anyhow::Result<()> {
 }
 
 fn message(record: SqsMessage) -> Message {
-    Message {
-        received: record.received(),
-        id: record.message_id,
-        body: record.body,
-    }
+    Message { received: record.received(), id: record.message_id, body: record.body }
 }

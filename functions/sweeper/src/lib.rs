@@ -100,17 +100,11 @@ impl<S: Deliveries, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
                 return total;
             }
         }
-        Swept {
-            unfinished_shards: total.unfinished_shards + 1,
-            ..total
-        }
+        Swept { unfinished_shards: total.unfinished_shards + 1, ..total }
     }
 
     async fn look_at(&self, entry: &DueEntry) -> Swept {
-        let mut swept = Swept {
-            seen: 1,
-            ..Swept::default()
-        };
+        let mut swept = Swept { seen: 1, ..Swept::default() };
         if let Err(error) = self.deal_with(entry, &mut swept).await {
             tracing::error!(delivery_id = %entry.id, %error, "entry not dealt with yet");
             swept.errors = 1;
@@ -125,28 +119,17 @@ impl<S: Deliveries, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
         let now = self.clock.now();
         match sweep(&delivery, grace(self.sqs_delay_max_s), now) {
             Sweep::NotYet => {}
-            Sweep::Wake {
-                tier,
-                back_off_to,
-                back_off_s,
-            } => {
+            Sweep::Wake { tier, back_off_to, back_off_s } => {
                 let due_at = delivery.due_at.unwrap_or(entry.due_at);
                 swept.oldest_overdue_s = now.since(due_at).as_secs();
-                let entry = DueEntry {
-                    id: delivery.id.clone(),
-                    due_at,
-                };
+                let entry = DueEntry { id: delivery.id.clone(), due_at };
                 if self.store.back_off(&entry, back_off_to, back_off_s).await? {
                     self.wake(WakeUp::copy(delivery.id, tier)).await?;
                     swept.woken = 1;
                 }
             }
             Sweep::MarkExhausted(change) => {
-                if self
-                    .store
-                    .commit(&delivery.id, delivery.stage(), &change)
-                    .await?
-                {
+                if self.store.commit(&delivery.id, delivery.stage(), &change).await? {
                     swept.exhausted = 1;
                     finish_notice(&self.store, &self.bus, &ended(delivery, &change), now).await?;
                 }
@@ -164,25 +147,13 @@ impl<S: Deliveries, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
 
     async fn wake(&self, wake_up: WakeUp) -> PortResult<()> {
         let lane = Lane::of_tier(wake_up.tier);
-        let answer = self
-            .queues
-            .send(&[Outgoing {
-                lane,
-                wake_up,
-                delay_s: 0,
-            }])
-            .await
-            .pop();
+        let answer = self.queues.send(&[Outgoing { lane, wake_up, delay_s: 0 }]).await.pop();
         answer.unwrap_or_else(|| Err(PortError::new("wake_ups.send", "no answer")))
     }
 }
 
 fn ended(delivery: Delivery, change: &Change) -> Delivery {
-    Delivery {
-        status: change.stage.status,
-        notice: change.notice,
-        ..delivery
-    }
+    Delivery { status: change.stage.status, notice: change.notice, ..delivery }
 }
 
 impl Swept {

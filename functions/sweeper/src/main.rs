@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws::dynamo::{Store, Table, Tables};
+use aws::sqs::{Queue, QueueUrls, Queues};
 use domain::Timestamp;
 use domain::settings::Lookup;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -15,24 +17,23 @@ async fn main() -> anyhow::Result<()> {
     aws::logging::init();
     let environment = |name: &str| std::env::var(name).ok();
     let settings = Lookup::new(&environment);
-    let config = aws::config::load().await;
-    let tables = aws::dynamo::Tables::from_settings(&settings)?;
+    let config = aws::config::load()?;
+    let tables = Tables::from_settings(&settings, &[Table::Deliveries])?;
+    let queues = QueueUrls::from_settings(&settings, &[Queue::Send, Queue::Retry])?;
     let sweeper = Sweeper {
-        store: aws::dynamo::Store::new(&config, tables, settings.retention()?),
-        queues: aws::sqs::Queues::new(&config, aws::sqs::QueueUrls::from_settings(&settings)?),
+        store: Store::new(&config, tables, Duration::ZERO),
+        queues: Queues::new(&config, queues),
         bus: aws::eventbridge::EventBus::new(&config, settings.text("EVENT_BUS_NAME")?),
         clock: aws::clock::SystemClock,
         sqs_delay_max_s: settings.sqs_delay_max_s()?,
     };
     let sweeper = &sweeper;
     // What wakes it says nothing: any JSON will do.
-    lambda_runtime::run(service_fn(
-        |event: LambdaEvent<serde_json::Value>| async move {
-            let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-            let swept = sweeper.run(Timestamp::from_millis(deadline) - MARGIN).await;
-            Ok::<Swept, lambda_runtime::Error>(swept)
-        },
-    ))
+    lambda_runtime::run(service_fn(|event: LambdaEvent<serde_json::Value>| async move {
+        let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+        let swept = sweeper.run(Timestamp::from_millis(deadline) - MARGIN).await;
+        Ok::<Swept, lambda_runtime::Error>(swept)
+    }))
     .await
     .map_err(|error| anyhow::anyhow!("{error}"))
 }

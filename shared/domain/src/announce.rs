@@ -26,10 +26,7 @@ pub async fn finish_notice(
         let answer = bus.announce(&[announcement]).await.pop();
         answer.unwrap_or_else(|| Err(PortError::new("bus.announce", "no answer")))?;
     }
-    deliveries
-        .take_out(&delivery.id, delivery.notice)
-        .await
-        .map(|_| ())
+    deliveries.take_out(&delivery.id, delivery.notice).await.map(|_| ())
 }
 
 fn delivery_failed(delivery: &Delivery, at: Timestamp) -> Announcement {
@@ -46,20 +43,13 @@ fn delivery_failed(delivery: &Delivery, at: Timestamp) -> Announcement {
         "last_outcome": last.map(|answer| answer.outcome.as_str()),
         "last_http_status": last.and_then(|answer| answer.http_status),
     });
-    announcement(
-        Notice::DeliveryFailed.as_str(),
-        delivery.id.as_str(),
-        at,
-        detail,
-    )
+    announcement(Notice::DeliveryFailed.as_str(), delivery.id.as_str(), at, detail)
 }
 
 /// The announcement of a refused event, for the producer's team: the code and the field, never
 /// the payload. `producer` is the sender's identity as SQS knows it.
 pub fn event_rejected(refused: &Refused, producer: Option<&str>, at: Timestamp) -> Announcement {
-    let index = refused
-        .index
-        .map_or_else(|| "-".to_owned(), |index| index.to_string());
+    let index = refused.index.map_or_else(|| "-".to_owned(), |index| index.to_string());
     let detail = json!({
         "producer": producer,
         "source_message_id": refused.source_message_id,
@@ -67,31 +57,18 @@ pub fn event_rejected(refused: &Refused, producer: Option<&str>, at: Timestamp) 
         "code": refused.rejection.code.as_str(),
         "field": refused.rejection.field,
     });
-    announcement(
-        "event.rejected",
-        &format!("{}/{index}", refused.source_message_id),
-        at,
-        detail,
-    )
+    announcement("event.rejected", &format!("{}/{index}", refused.source_message_id), at, detail)
 }
 
 fn announcement(name: &'static str, about: &str, at: Timestamp, detail: Value) -> Announcement {
-    let id = format!(
-        "ann_{}",
-        hex(&hash_fields(&["announcement", name, about])[..16])
-    );
+    let id = format!("ann_{}", hex(&hash_fields(&["announcement", name, about])[..16]));
     let detail = match detail {
         Value::Object(fields) => fields.into_iter().filter(|(_, v)| !v.is_null()).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Map::new()
         }
     };
-    Announcement {
-        id,
-        name,
-        at,
-        detail,
-    }
+    Announcement { id, name, at, detail }
 }
 
 #[cfg(test)]
@@ -108,9 +85,6 @@ mod tests {
         assert_eq!(first.id, again.id);
         assert_eq!(first.detail["reason"], "exhausted");
         assert_eq!(first.detail["attempts"], 5);
-        assert!(
-            !first.detail.contains_key("source_id"),
-            "what is not known is left out"
-        );
+        assert!(!first.detail.contains_key("source_id"), "what is not known is left out");
     }
 }

@@ -33,15 +33,11 @@ pub async fn arrange(
     let wait_s = seconds_until(at, now);
     let longest = sqs_delay_max_s.min(SQS_DELAY_MAX_S);
     if wait_s <= longest {
-        return delay(queues, wake_up.clone(), wait_s)
-            .await
-            .map(|()| Arranged::Delayed(wait_s));
+        return delay(queues, wake_up.clone(), wait_s).await.map(|()| Arranged::Delayed(wait_s));
     }
     match ask(scheduler, wake_up, at).await? {
         Scheduled::Created | Scheduled::Exists => Ok(Arranged::Scheduled),
-        Scheduled::Past => delay(queues, wake_up.clone(), 0)
-            .await
-            .map(|()| Arranged::Delayed(0)),
+        Scheduled::Past => delay(queues, wake_up.clone(), 0).await.map(|()| Arranged::Delayed(0)),
         Scheduled::Throttled | Scheduled::Unclear(_) => {
             let hop = wake_up.with_origin(Origin::Hop);
             delay(queues, hop, longest).await.map(|()| Arranged::Hopped)
@@ -65,11 +61,7 @@ async fn ask(scheduler: &impl Scheduler, wake_up: &WakeUp, at: Timestamp) -> Por
 }
 
 async fn delay(queues: &impl WakeUps, wake_up: WakeUp, delay_s: u32) -> PortResult<()> {
-    let outgoing = [Outgoing {
-        lane: Lane::of_tier(wake_up.tier),
-        wake_up,
-        delay_s,
-    }];
+    let outgoing = [Outgoing { lane: Lane::of_tier(wake_up.tier), wake_up, delay_s }];
     let answer = queues.send(&outgoing).await.pop();
     answer.unwrap_or_else(|| Err(PortError::new("wake_ups.send", "no answer for the message")))
 }
@@ -107,10 +99,7 @@ mod tests {
 
     impl WakeUps for Script {
         async fn send(&self, wake_ups: &[Outgoing]) -> Vec<PortResult<()>> {
-            self.sent
-                .lock()
-                .expect("unpoisoned")
-                .extend_from_slice(wake_ups);
+            self.sent.lock().expect("unpoisoned").extend_from_slice(wake_ups);
             vec![Ok(()); wake_ups.len()]
         }
     }
@@ -125,27 +114,15 @@ mod tests {
 
     #[track_caller]
     fn check(case: Case) {
-        let script = Script {
-            answers: Mutex::new(case.answers),
-            ..Script::default()
-        };
-        let wake_up = WakeUp {
-            delivery_id: delivery(Status::Pending, 0).id,
-            tier: 2,
-            origin: case.origin,
-        };
+        let script = Script { answers: Mutex::new(case.answers), ..Script::default() };
+        let wake_up =
+            WakeUp { delivery_id: delivery(Status::Pending, 0).id, tier: 2, origin: case.origin };
         let at = NOW + Duration::from_millis(case.wait_ms);
         let arranged = block_on(arrange(&script, &script, 900, &wake_up, at, NOW));
         assert_eq!(arranged, case.expected);
         let sent = script.sent.into_inner().expect("unpoisoned");
-        assert_eq!(
-            sent.iter().map(|o| (o.delay_s, o.wake_up.origin)).next(),
-            case.sent
-        );
-        assert!(
-            script.answers.into_inner().expect("unpoisoned").is_empty(),
-            "all answers used"
-        );
+        assert_eq!(sent.iter().map(|o| (o.delay_s, o.wake_up.origin)).next(), case.sent);
+        assert!(script.answers.into_inner().expect("unpoisoned").is_empty(), "all answers used");
     }
 
     fn unclear() -> PortResult<Scheduled> {
@@ -157,103 +134,29 @@ mod tests {
         use Origin::{Copy, Fresh, Hop};
         let refused = PortError::new("scheduler.schedule", "AccessDenied");
         let case = |wait_ms, origin, answers: &[PortResult<Scheduled>], expected, sent| {
-            check(Case {
-                wait_ms,
-                origin,
-                answers: answers.to_vec(),
-                expected,
-                sent,
-            });
+            check(Case { wait_ms, origin, answers: answers.to_vec(), expected, sent });
         };
         case(0, Fresh, &[], Ok(Arranged::Delayed(0)), Some((0, Fresh)));
-        case(
-            899_001,
-            Fresh,
-            &[],
-            Ok(Arranged::Delayed(900)),
-            Some((900, Fresh)),
-        );
-        case(
-            900_000,
-            Hop,
-            &[],
-            Ok(Arranged::Delayed(900)),
-            Some((900, Hop)),
-        );
-        case(
-            900_001,
-            Fresh,
-            &[Ok(Scheduled::Created)],
-            Ok(Arranged::Scheduled),
-            None,
-        );
-        case(
-            7_200_000,
-            Copy,
-            &[Ok(Scheduled::Exists)],
-            Ok(Arranged::Scheduled),
-            None,
-        );
-        case(
-            7_200_000,
-            Hop,
-            &[Ok(Scheduled::Created)],
-            Ok(Arranged::Scheduled),
-            None,
-        );
-        case(
-            7_200_000,
-            Fresh,
-            &[Ok(Scheduled::Past)],
-            Ok(Arranged::Delayed(0)),
-            Some((0, Fresh)),
-        );
-        case(
-            7_200_000,
-            Fresh,
-            &[Ok(Scheduled::Throttled)],
-            Ok(Arranged::Hopped),
-            Some((900, Hop)),
-        );
-        case(
-            7_200_000,
-            Fresh,
-            &[unclear(), Ok(Scheduled::Exists)],
-            Ok(Arranged::Scheduled),
-            None,
-        );
-        case(
-            7_200_000,
-            Fresh,
-            &[unclear(), unclear()],
-            Ok(Arranged::Hopped),
-            Some((900, Hop)),
-        );
-        case(
-            7_200_000,
-            Fresh,
-            &[Err(refused.clone())],
-            Err(refused),
-            None,
-        );
+        case(899_001, Fresh, &[], Ok(Arranged::Delayed(900)), Some((900, Fresh)));
+        case(900_000, Hop, &[], Ok(Arranged::Delayed(900)), Some((900, Hop)));
+        case(900_001, Fresh, &[Ok(Scheduled::Created)], Ok(Arranged::Scheduled), None);
+        case(7_200_000, Copy, &[Ok(Scheduled::Exists)], Ok(Arranged::Scheduled), None);
+        case(7_200_000, Hop, &[Ok(Scheduled::Created)], Ok(Arranged::Scheduled), None);
+        case(7_200_000, Fresh, &[Ok(Scheduled::Past)], Ok(Arranged::Delayed(0)), Some((0, Fresh)));
+        case(7_200_000, Fresh, &[Ok(Scheduled::Throttled)], Ok(Arranged::Hopped), Some((900, Hop)));
+        case(7_200_000, Fresh, &[unclear(), Ok(Scheduled::Exists)], Ok(Arranged::Scheduled), None);
+        case(7_200_000, Fresh, &[unclear(), unclear()], Ok(Arranged::Hopped), Some((900, Hop)));
+        case(7_200_000, Fresh, &[Err(refused.clone())], Err(refused), None);
     }
 
     #[test]
     fn what_leaves_a_chain_may_still_be_a_copy() {
-        let script = Script {
-            answers: Mutex::new(vec![Ok(Scheduled::Created)]),
-            ..Script::default()
-        };
-        let hop = WakeUp {
-            delivery_id: delivery(Status::Pending, 0).id,
-            tier: 2,
-            origin: Origin::Hop,
-        };
+        let script =
+            Script { answers: Mutex::new(vec![Ok(Scheduled::Created)]), ..Script::default() };
+        let hop =
+            WakeUp { delivery_id: delivery(Status::Pending, 0).id, tier: 2, origin: Origin::Hop };
         let at = NOW + Duration::from_secs(7_200);
         block_on(arrange(&script, &script, 900, &hop, at, NOW)).expect("arranged");
-        assert_eq!(
-            script.asked.into_inner().expect("unpoisoned"),
-            [Origin::Copy]
-        );
+        assert_eq!(script.asked.into_inner().expect("unpoisoned"), [Origin::Copy]);
     }
 }

@@ -67,13 +67,9 @@ pub fn decide(
         return Decision::Nothing(Idle::Unknown);
     }
     if wake_up.tier < open {
-        let at = delivery
-            .next_attempt_at
-            .filter(|_| received > 1 && wake_up.tier + 1 == open);
-        return at.map_or(Decision::Nothing(Idle::Committed), |at| Decision::Arrange {
-            tier: open,
-            at,
-        });
+        let at = delivery.next_attempt_at.filter(|_| received > 1 && wake_up.tier + 1 == open);
+        return at
+            .map_or(Decision::Nothing(Idle::Committed), |at| Decision::Arrange { tier: open, at });
     }
     if delivery.status == Status::Retrying && delivery.next_attempt_at.is_none() {
         return Decision::Nothing(Idle::Committed); // all attempts made; the sweeper ends it
@@ -90,9 +86,7 @@ pub fn decide(
             return Decision::End(FailedReason::EndpointDeleted);
         }
     }
-    let early_ms = delivery
-        .next_attempt_at
-        .map_or(0, |at| at.as_millis() - now.as_millis());
+    let early_ms = delivery.next_attempt_at.map_or(0, |at| at.as_millis() - now.as_millis());
     if early_ms > EARLY_MS {
         let repeat =
             wake_up.origin == Origin::Hop || early_ms <= i64::from(sqs_delay_max_s) * 1_000;
@@ -101,9 +95,7 @@ pub fn decide(
             None => Decision::Nothing(Idle::FarTooEarly),
         };
     }
-    Decision::Post {
-        claim: received > 1 || wake_up.origin != Origin::Fresh,
-    }
+    Decision::Post { claim: received > 1 || wake_up.origin != Origin::Fresh }
 }
 
 /// A scheduled POST that was made, and what a commit needs to know about it.
@@ -160,10 +152,7 @@ pub fn settle(
 fn success(delivery: &Delivery, posted: &Posted) -> Change {
     let scheduled_attempts = delivery.scheduled_attempts.max(posted.tier + 1);
     Change {
-        stage: Stage {
-            status: Status::Succeeded,
-            scheduled_attempts,
-        },
+        stage: Stage { status: Status::Succeeded, scheduled_attempts },
         next_attempt_at: None,
         gives_up_at: delivery.gives_up_at,
         // An end that was written but not yet announced is still announced.
@@ -182,32 +171,16 @@ fn failure(
     now: Timestamp,
 ) -> Change {
     let ended_at = posted.at + std::time::Duration::from_millis(posted.answer.duration_ms);
-    let gives_up_at = delivery
-        .gives_up_at
-        .unwrap_or_else(|| schedule.gives_up_at(posted.at));
-    let asked = posted
-        .answer
-        .retry_after_s
-        .map(std::time::Duration::from_secs);
+    let gives_up_at = delivery.gives_up_at.unwrap_or_else(|| schedule.gives_up_at(posted.at));
+    let asked = posted.answer.retry_after_s.map(std::time::Duration::from_secs);
     let next = schedule.next_attempt_at(posted.tier, ended_at, gives_up_at, asked, roll);
     let over = next.is_none() && gives_up_at <= now;
-    let status = if over {
-        Status::Failed(FailedReason::Exhausted)
-    } else {
-        Status::Retrying
-    };
+    let status = if over { Status::Failed(FailedReason::Exhausted) } else { Status::Retrying };
     Change {
-        stage: Stage {
-            status,
-            scheduled_attempts: posted.tier + 1,
-        },
+        stage: Stage { status, scheduled_attempts: posted.tier + 1 },
         next_attempt_at: next,
         gives_up_at: Some(gives_up_at),
-        due_at: Some(if over {
-            now
-        } else {
-            next.unwrap_or(gives_up_at)
-        }),
+        due_at: Some(if over { now } else { next.unwrap_or(gives_up_at) }),
         notice: over.then_some(Notice::DeliveryFailed),
         url: Some(posted.url.clone()),
         attempt: Some(recorded(posted)),

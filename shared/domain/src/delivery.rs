@@ -55,11 +55,7 @@ impl Delivery {
             source_id: event.envelope.source_id.clone(),
             event: event.envelope.event.clone(),
             url,
-            status: if entry.skipped {
-                Status::Skipped
-            } else {
-                Status::Pending
-            },
+            status: if entry.skipped { Status::Skipped } else { Status::Pending },
             created_at: event.accepted_at,
             attempts: Vec::new(),
             attempt_count: 0,
@@ -75,10 +71,7 @@ impl Delivery {
 
     /// What a commit must find unchanged.
     pub fn stage(&self) -> Stage {
-        Stage {
-            status: self.status,
-            scheduled_attempts: self.scheduled_attempts,
-        }
+        Stage { status: self.status, scheduled_attempts: self.scheduled_attempts }
     }
 
     /// The claim on the open tier, if it is live.
@@ -89,9 +82,7 @@ impl Delivery {
     /// The sweeper's next wait before it wakes this delivery again.
     pub fn next_back_off_s(&self) -> u32 {
         use crate::limits::BACK_OFF_MAX_S;
-        self.back_off_s.map_or(BACK_OFF_FIRST_S, |last| {
-            last.saturating_mul(2).min(BACK_OFF_MAX_S)
-        })
+        self.back_off_s.map_or(BACK_OFF_FIRST_S, |last| last.saturating_mul(2).min(BACK_OFF_MAX_S))
     }
 }
 
@@ -174,12 +165,8 @@ pub enum FailedReason {
 }
 
 impl FailedReason {
-    const ALL: [Self; 4] = [
-        Self::Exhausted,
-        Self::EndpointDisabled,
-        Self::EndpointDeleted,
-        Self::Cancelled,
-    ];
+    const ALL: [Self; 4] =
+        [Self::Exhausted, Self::EndpointDisabled, Self::EndpointDeleted, Self::Cancelled];
 
     /// As it is written.
     pub fn as_str(self) -> &'static str {
@@ -316,18 +303,12 @@ impl Outcome {
 
     /// Reads the spelling of [`Outcome::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|outcome| outcome.as_str() == text)
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
     }
 
     /// The class of a complete answer.
     pub fn of_status(status: u16) -> Self {
-        if (200..300).contains(&status) {
-            Outcome::Succeeded
-        } else {
-            Outcome::HttpStatus
-        }
+        if (200..300).contains(&status) { Outcome::Succeeded } else { Outcome::HttpStatus }
     }
 }
 

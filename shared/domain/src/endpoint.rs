@@ -1,5 +1,7 @@
 //! A customer's endpoint, and which events it gets.
 
+pub mod register;
+
 use std::time::Duration;
 
 use crate::Timestamp;
@@ -53,9 +55,7 @@ pub struct CustomHeader {
 
 impl std::fmt::Debug for CustomHeader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CustomHeader")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("CustomHeader").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -98,9 +98,7 @@ impl DisabledReason {
 
     /// Reads the spelling of [`DisabledReason::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Manual, Self::Failing]
-            .into_iter()
-            .find(|reason| reason.as_str() == text)
+        [Self::Manual, Self::Failing].into_iter().find(|reason| reason.as_str() == text)
     }
 }
 
@@ -121,14 +119,8 @@ impl Endpoint {
     pub fn interest(&self, event: &Envelope, retention: Duration, now: Timestamp) -> Interest {
         let subscribed = self.account_id == event.account_id
             && self.product.is_none_or(|product| product == event.product)
-            && self
-                .platform_id
-                .as_ref()
-                .is_none_or(|platform| *platform == event.platform_id)
-            && self
-                .event_types
-                .iter()
-                .any(|pattern| pattern.matches(&event.event));
+            && self.platform_id.as_ref().is_none_or(|platform| *platform == event.platform_id)
+            && self.event_types.iter().any(|pattern| pattern.matches(&event.event));
         match self.state {
             _ if !subscribed => Interest::None,
             EndpointState::Enabled => Interest::Send,
@@ -174,9 +166,9 @@ impl EventPattern {
         match self {
             Self::All => true,
             Self::Exactly(name) => name == event,
-            Self::Below(prefix) => event
-                .strip_prefix(prefix.as_str())
-                .is_some_and(|rest| rest.starts_with('.')),
+            Self::Below(prefix) => {
+                event.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('.'))
+            }
         }
     }
 }
@@ -254,9 +246,7 @@ pub(crate) mod tests {
         check(Interest::Skip, |e| e.state = disabled(500));
         check(Interest::None, |e| e.state = disabled(499));
         check(Interest::None, |e| {
-            e.state = EndpointState::Deleted {
-                at: Timestamp::from_secs(600),
-            }
+            e.state = EndpointState::Deleted { at: Timestamp::from_secs(600) }
         });
     }
 
@@ -275,16 +265,7 @@ pub(crate) mod tests {
             assert_eq!(parsed.matches(event), expected, "{pattern} {event}");
             assert_eq!(parsed.to_string(), pattern);
         }
-        for text in [
-            "",
-            ".*",
-            "*.*",
-            "email*",
-            "*.delivered",
-            "Email.*",
-            "email.**",
-            "email.",
-        ] {
+        for text in ["", ".*", "*.*", "email*", "*.delivered", "Email.*", "email.**", "email."] {
             assert_eq!(EventPattern::parse(text), Err(NotAPattern), "{text}");
         }
     }

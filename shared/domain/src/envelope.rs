@@ -61,9 +61,7 @@ impl Product {
 
     /// Reads the spelling of [`Product::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|product| product.as_str() == text)
+        Self::ALL.into_iter().find(|product| product.as_str() == text)
     }
 }
 
@@ -118,11 +116,7 @@ pub struct Rejection {
 impl Rejection {
     fn new(code: RejectionCode, field: Option<&str>, message: impl Into<String>) -> Self {
         let message = cut(message.into(), ERROR_MESSAGE_BYTES);
-        Self {
-            code,
-            message,
-            field: field.map(|f| cut(f.to_owned(), 128)),
-        }
+        Self { code, message, field: field.map(|f| cut(f.to_owned(), 128)) }
     }
 
     /// The refusal of a second event with a taken id.
@@ -152,11 +146,7 @@ pub struct Element<'a> {
 /// Reads a message body. A body refused as a whole gives a single element without index.
 pub fn parse_body(body: &str) -> Vec<Element<'_>> {
     match split(body) {
-        Err(rejection) => vec![Element {
-            index: None,
-            original: body,
-            verdict: Err(rejection),
-        }],
+        Err(rejection) => vec![Element { index: None, original: body, verdict: Err(rejection) }],
         Ok(elements) => elements
             .into_iter()
             .enumerate()
@@ -173,11 +163,7 @@ fn split(body: &str) -> Result<Vec<&RawValue>, Rejection> {
     use RejectionCode::{BatchTooLarge, InvalidEnvelope, InvalidJson};
     let refuse = |code, message: &str| Err(Rejection::new(code, None, message));
     let whole: &RawValue = serde_json::from_str(body).map_err(|e| {
-        let place = format!(
-            "the body is not JSON (line {}, column {})",
-            e.line(),
-            e.column()
-        );
+        let place = format!("the body is not JSON (line {}, column {})", e.line(), e.column());
         Rejection::new(InvalidJson, None, place)
     })?;
     match whole.get().as_bytes().first() {
@@ -195,35 +181,22 @@ fn split(body: &str) -> Result<Vec<&RawValue>, Rejection> {
                 _ => Ok(elements),
             }
         }
-        _ => refuse(
-            InvalidEnvelope,
-            "the body is neither an object nor an array of objects",
-        ),
+        _ => refuse(InvalidEnvelope, "the body is neither an object nor an array of objects"),
     }
 }
 
 fn parse_element(raw: &str) -> Result<Envelope, Rejection> {
     use RejectionCode::{InvalidEnvelope, TooLarge};
     if raw.len() > EVENT_BYTES {
-        let message = format!(
-            "the event has {} bytes; at most {EVENT_BYTES} (256 KiB) are taken",
-            raw.len()
-        );
+        let message =
+            format!("the event has {} bytes; at most {EVENT_BYTES} (256 KiB) are taken", raw.len());
         return Err(Rejection::new(TooLarge, None, message));
     }
     if !raw.starts_with('{') {
-        return Err(Rejection::new(
-            InvalidEnvelope,
-            None,
-            "the element is not an object",
-        ));
+        return Err(Rejection::new(InvalidEnvelope, None, "the element is not an object"));
     }
     let fields: Fields<'_> = serde_json::from_str(raw).map_err(|_| {
-        Rejection::new(
-            InvalidEnvelope,
-            None,
-            "a field name of the event is not valid text",
-        )
+        Rejection::new(InvalidEnvelope, None, "a field name of the event is not valid text")
     })?;
     fields.envelope()
 }
@@ -251,24 +224,14 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Fields<'a> {
     }
 }
 
-const KNOWN: [&str; 7] = [
-    "id",
-    "account_id",
-    "event",
-    "product",
-    "platform_id",
-    "timestamp",
-    "data",
-];
+const KNOWN: [&str; 7] =
+    ["id", "account_id", "event", "product", "platform_id", "timestamp", "data"];
 
 impl Fields<'_> {
     fn envelope(&self) -> Result<Envelope, Rejection> {
         self.check_names()?;
         Ok(Envelope {
-            source_id: self
-                .optional("id")
-                .map(|raw| self.source_id(raw))
-                .transpose()?,
+            source_id: self.optional("id").map(|raw| self.source_id(raw)).transpose()?,
             account_id: self.account_id()?,
             event: self.text(
                 "event",
@@ -296,18 +259,10 @@ impl Fields<'_> {
         for (nth, (name, _)) in self.0.iter().enumerate() {
             if self.0[..nth].iter().any(|(earlier, _)| earlier == name) {
                 let message = format!("the field \"{}\" is there twice", printable(name));
-                return Err(Rejection::new(
-                    InvalidEnvelope,
-                    Some(&printable(name)),
-                    message,
-                ));
+                return Err(Rejection::new(InvalidEnvelope, Some(&printable(name)), message));
             }
         }
-        match self
-            .0
-            .iter()
-            .find(|(name, _)| !KNOWN.contains(&name.as_str()))
-        {
+        match self.0.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
             None => Ok(()),
             Some((name, _)) => {
                 let name = printable(name);
@@ -322,10 +277,7 @@ impl Fields<'_> {
     }
 
     fn optional(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, raw)| raw.get())
+        self.0.iter().find(|(known, _)| known == name).map(|(_, raw)| raw.get())
     }
 
     fn required(&self, name: &str) -> Result<&str, Rejection> {
@@ -337,9 +289,7 @@ impl Fields<'_> {
 
     fn text(&self, name: &str, rule: &str, ok: fn(&str) -> bool) -> Result<String, Rejection> {
         let raw = self.required(name)?;
-        string(raw)
-            .filter(|text| ok(text))
-            .ok_or_else(|| invalid(name, rule))
+        string(raw).filter(|text| ok(text)).ok_or_else(|| invalid(name, rule))
     }
 
     fn source_id(&self, raw: &str) -> Result<String, Rejection> {
@@ -350,14 +300,9 @@ impl Fields<'_> {
 
     fn account_id(&self) -> Result<AccountId, Rejection> {
         let raw = self.required("account_id")?;
-        string(raw)
-            .and_then(|text| AccountId::parse(&text).ok())
-            .ok_or_else(|| {
-                invalid(
-                    "account_id",
-                    "the Rackwave customer number: 1 to 64 of A-Z a-z 0-9 _ -",
-                )
-            })
+        string(raw).and_then(|text| AccountId::parse(&text).ok()).ok_or_else(|| {
+            invalid("account_id", "the Rackwave customer number: 1 to 64 of A-Z a-z 0-9 _ -")
+        })
     }
 
     fn product(&self) -> Result<Product, Rejection> {
@@ -394,8 +339,7 @@ fn is_printable(text: &str, most: usize) -> bool {
 pub fn is_event_name(text: &str) -> bool {
     let part = |p: &str| {
         !p.is_empty()
-            && p.bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     };
     text.len() <= EVENT_NAME_CHARS && text.split('.').all(part)
 }
@@ -409,12 +353,7 @@ fn is_utc_time(text: &str) -> bool {
 
 /// A name from outside, fit for a message: no control characters, not long.
 fn printable(name: &str) -> String {
-    cut(
-        name.chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect(),
-        64,
-    )
+    cut(name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(), 64)
 }
 
 fn cut(mut text: String, most: usize) -> String {
@@ -442,13 +381,7 @@ pub fn derive_event_id(envelope: &Envelope) -> EventId {
 
 /// What two events with one id must have in common to be the same event.
 pub fn content_hash(envelope: &Envelope) -> String {
-    let Envelope {
-        event,
-        platform_id,
-        timestamp,
-        data,
-        ..
-    } = envelope;
+    let Envelope { event, platform_id, timestamp, data, .. } = envelope;
     hex(&hash_fields(&[event, platform_id, timestamp, data]))
 }
 

@@ -51,41 +51,27 @@ impl Event {
         };
         let fan_out: Vec<FanOut> = endpoints
             .iter()
-            .filter_map(
-                |endpoint| match endpoint.interest(&envelope, retention, now) {
-                    Interest::None => None,
-                    Interest::Send => Some(entry(endpoint, false)),
-                    Interest::Skip => Some(entry(endpoint, true)),
-                },
-            )
+            .filter_map(|endpoint| match endpoint.interest(&envelope, retention, now) {
+                Interest::None => None,
+                Interest::Send => Some(entry(endpoint, false)),
+                Interest::Skip => Some(entry(endpoint, true)),
+            })
             .collect();
         if fan_out.is_empty() {
             return None;
         }
         let content_hash = content_hash(&envelope);
-        Some(Self {
-            id,
-            envelope,
-            content_hash,
-            accepted_at: now,
-            traceparent,
-            fan_out,
-        })
+        Some(Self { id, envelope, content_hash, accepted_at: now, traceparent, fan_out })
     }
 
     /// The deliveries as they are first put on record. `endpoints` only lend their URLs for the
     /// record; who gets the event is the stored fan-out's to say.
     pub fn deliveries(&self, endpoints: &[Endpoint]) -> Vec<Delivery> {
         let url = |entry: &FanOut| {
-            let known = endpoints
-                .iter()
-                .find(|e| e.id == *entry.delivery_id.endpoint());
+            let known = endpoints.iter().find(|e| e.id == *entry.delivery_id.endpoint());
             known.map(|endpoint| endpoint.url.clone())
         };
-        self.fan_out
-            .iter()
-            .map(|entry| Delivery::new(self, entry, url(entry)))
-            .collect()
+        self.fan_out.iter().map(|entry| Delivery::new(self, entry, url(entry))).collect()
     }
 }
 

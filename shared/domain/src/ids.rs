@@ -64,11 +64,7 @@ impl AccountId {
     pub fn parse(text: &str) -> Result<Self, NotAnId> {
         let ok = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         let fits = (1..=ACCOUNT_ID_CHARS).contains(&text.len()) && text.bytes().all(ok);
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(NotAnId("an account id"))
-        }
+        if fits { Ok(Self(text.into())) } else { Err(NotAnId("an account id")) }
     }
 }
 
@@ -79,11 +75,7 @@ impl EndpointId {
         let rest = text.strip_prefix("ep_").unwrap_or_default();
         let ok = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let fits = (1..=32).contains(&rest.len()) && rest.bytes().all(ok);
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(NotAnId("an endpoint id"))
-        }
+        if fits { Ok(Self(text.into())) } else { Err(NotAnId("an endpoint id")) }
     }
 
     /// A new id from 10 random bytes (80 bits: no two alike among billions).
@@ -102,11 +94,7 @@ impl EventId {
     pub fn parse(text: &str) -> Result<Self, NotAnId> {
         let rest = text.strip_prefix("evt_").unwrap_or_default();
         let fits = rest.len() == 32 && rest.bytes().all(is_lower_hex);
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(NotAnId("an event id"))
-        }
+        if fits { Ok(Self(text.into())) } else { Err(NotAnId("an event id")) }
     }
 
     pub(crate) fn from_digest(digest: [u8; 32]) -> Self {
@@ -146,11 +134,7 @@ impl DeliveryId {
         let shard = spread % shards.max(1);
         let millis = accepted_at.as_millis();
         let text = format!("dlv_{}_{shard}_{millis:012x}_{identity}", endpoint.stem());
-        Self {
-            text,
-            endpoint: endpoint.clone(),
-            shard,
-        }
+        Self { text, endpoint: endpoint.clone(), shard }
     }
 
     /// # Errors
@@ -161,13 +145,9 @@ impl DeliveryId {
             return Err(WRONG);
         }
         let mut parts = text.strip_prefix("dlv_").ok_or(WRONG)?.split('_');
-        let (Some(stem), Some(shard), Some(millis), Some(identity), None) = (
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-        ) else {
+        let (Some(stem), Some(shard), Some(millis), Some(identity), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(WRONG);
         };
         let endpoint = EndpointId::parse(&format!("ep_{stem}")).map_err(|_| WRONG)?;
@@ -178,11 +158,7 @@ impl DeliveryId {
         if !hexes(millis, 12) || !hexes(identity, 32) {
             return Err(WRONG);
         }
-        Ok(Self {
-            text: text.into(),
-            endpoint,
-            shard,
-        })
+        Ok(Self { text: text.into(), endpoint, shard })
     }
 
     /// The id as text; also the sort key of the item.
@@ -203,9 +179,7 @@ impl DeliveryId {
     /// The shard of the `due` index it belongs to: spread evenly, the same for ever.
     pub fn due_shard(&self) -> u8 {
         let identity = self.text.rsplit('_').next().unwrap_or_default();
-        let tail = identity
-            .get(identity.len().saturating_sub(2)..)
-            .unwrap_or_default();
+        let tail = identity.get(identity.len().saturating_sub(2)..).unwrap_or_default();
         u8::from_str_radix(tail, 16).unwrap_or(0) % DUE_SHARDS
     }
 }
@@ -244,12 +218,10 @@ pub fn hash_fields(fields: &[&str]) -> [u8; 32] {
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn is_lower_hex(b: u8) -> bool {
@@ -269,10 +241,7 @@ mod tests {
         let endpoint = EndpointId::parse("ep_abc123").expect("valid");
         let at = Timestamp::parse("2026-06-07T09:39:00Z").expect("valid");
         let id = DeliveryId::derive(&endpoint, 1, at, &event());
-        assert_eq!(
-            id.as_str(),
-            "dlv_abc123_0_019ea1732b20_00112233445566778899aabbccddeeff"
-        );
+        assert_eq!(id.as_str(), "dlv_abc123_0_019ea1732b20_00112233445566778899aabbccddeeff");
         assert_eq!(id.partition(), "ep_abc123#0");
         assert_eq!(DeliveryId::parse(id.as_str()), Ok(id));
     }

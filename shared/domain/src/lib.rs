@@ -15,9 +15,11 @@
 //! | [`schedule`] | when the next attempt is |
 //! | [`arrange`] | how a wake-up for that moment is made |
 //! | [`announce`] | what is told on the bus, and that it is never forgotten |
+//! | [`api_key`] | what an API key looks like, and what it opens |
 //! | [`webhook`] | the request an endpoint receives |
 
 pub mod announce;
+pub mod api_key;
 pub mod arrange;
 pub mod attempt;
 pub mod delivery;

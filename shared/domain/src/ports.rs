@@ -31,10 +31,7 @@ pub struct PortError {
 impl PortError {
     /// A failed call.
     pub fn new(call: &'static str, cause: impl std::fmt::Display) -> Self {
-        Self {
-            call,
-            cause: cause.to_string(),
-        }
+        Self { call, cause: cause.to_string() }
     }
 }
 

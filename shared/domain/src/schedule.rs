@@ -47,19 +47,14 @@ impl RetrySchedule {
         if !(1..=RETRY_DELAYS).contains(&delays_s.len()) || delays_s.contains(&0) {
             return Err(ScheduleError::Delays);
         }
-        let delays: Vec<Duration> = delays_s
-            .iter()
-            .map(|s| Duration::from_secs(u64::from(*s)))
-            .collect();
+        let delays: Vec<Duration> =
+            delays_s.iter().map(|s| Duration::from_secs(u64::from(*s))).collect();
         let give_up_after = Duration::from_secs(u64::from(give_up_after_s));
         let latest: Duration = delays.iter().map(|delay| longest(*delay)).sum();
         if latest >= give_up_after {
             return Err(ScheduleError::TooLong);
         }
-        Ok(Self {
-            delays,
-            give_up_after,
-        })
+        Ok(Self { delays, give_up_after })
     }
 
     /// Scheduled attempts a delivery gets: one more than there are delays.
@@ -94,9 +89,7 @@ impl RetrySchedule {
             return Some(due);
         };
         let rest = &self.delays[nth + 1..];
-        let patience = rest
-            .first()
-            .map_or(gives_up_at, |following| failed_at + delay + *following);
+        let patience = rest.first().map_or(gives_up_at, |following| failed_at + delay + *following);
         let room = gives_up_at - rest.iter().map(|delay| longest(*delay)).sum();
         Some(due.max(wanted.min(patience).min(room)))
     }
@@ -106,10 +99,7 @@ fn jitter(delay: Duration, roll: Roll) -> Duration {
     if delay < Duration::from_secs(u64::from(JITTER_FROM_S)) {
         return Duration::ZERO;
     }
-    let most = delay
-        .as_millis()
-        .saturating_mul(JITTER_PER_MILLE.unsigned_abs().into())
-        / 1_000;
+    let most = delay.as_millis().saturating_mul(JITTER_PER_MILLE.unsigned_abs().into()) / 1_000;
     let drawn = most.saturating_mul(u128::from(roll.0)) / 1_000;
     Duration::from_millis(u64::try_from(drawn).unwrap_or(0))
 }
@@ -151,10 +141,7 @@ mod tests {
         }
         check(4, None, 0, None);
         assert_eq!(documented().attempts(), 5);
-        assert_eq!(
-            documented().gives_up_at(START).since(START).as_secs(),
-            86_400
-        );
+        assert_eq!(documented().gives_up_at(START).since(START).as_secs(), 86_400);
     }
 
     #[test]
@@ -162,11 +149,7 @@ mod tests {
         let schedule = RetrySchedule::new(&[59, 60], 1_000).expect("fits");
         let end = schedule.gives_up_at(START);
         let full = Roll::from_random(999);
-        let wait = |tier| {
-            schedule
-                .next_attempt_at(tier, START, end, None, full)
-                .expect("a tier")
-        };
+        let wait = |tier| schedule.next_attempt_at(tier, START, end, None, full).expect("a tier");
         assert_eq!(wait(0).since(START).as_millis(), 59_000);
         assert_eq!(wait(1).since(START).as_millis(), 62_997);
     }
@@ -189,11 +172,7 @@ mod tests {
         let end = schedule.gives_up_at(START);
         let asked = Some(Duration::from_secs(500));
         let next = schedule.next_attempt_at(0, failed_at, end, asked, Roll::from_random(0));
-        assert_eq!(
-            next.expect("a tier").since(START).as_secs(),
-            250,
-            "never before its own delay"
-        );
+        assert_eq!(next.expect("a tier").since(START).as_secs(), 250, "never before its own delay");
         let failed_at = START + Duration::from_secs(50);
         let next = schedule.next_attempt_at(0, failed_at, end, asked, Roll::from_random(0));
         assert_eq!(next.expect("a tier").since(START).as_secs(), 400 - 210);

@@ -29,10 +29,7 @@ pub struct NotASecret;
 impl Secret {
     /// A new secret from random bytes.
     pub fn from_random(bytes: [u8; SECRET_BYTES]) -> Self {
-        Self {
-            text: format!("{PREFIX}{}", STANDARD.encode(bytes)),
-            key: bytes.to_vec(),
-        }
+        Self { text: format!("{PREFIX}{}", STANDARD.encode(bytes)), key: bytes.to_vec() }
     }
 
     /// Reads a stored secret.
@@ -43,14 +40,7 @@ impl Secret {
         let encoded = text.strip_prefix(PREFIX).ok_or(NotASecret)?;
         let key = STANDARD.decode(encoded).map_err(|_| NotASecret)?;
         let fits = (16..=64).contains(&key.len());
-        if fits {
-            Ok(Self {
-                text: text.into(),
-                key,
-            })
-        } else {
-            Err(NotASecret)
-        }
+        if fits { Ok(Self { text: text.into(), key }) } else { Err(NotASecret) }
     }
 
     /// The whole secret, to be shown once to its owner or stored. Not for logs.
@@ -108,10 +98,7 @@ impl SigningSecrets {
         let secs = now.as_secs();
         let current = self.current.sign_standard(id.as_str(), secs, body);
         match self.previous.as_ref().filter(|(_, until)| now < *until) {
-            None => Signatures {
-                rackwave: self.current.sign_body(body),
-                standard: current,
-            },
+            None => Signatures { rackwave: self.current.sign_body(body), standard: current },
             Some((old, _)) => Signatures {
                 rackwave: old.sign_body(body),
                 standard: format!("{current} {}", old.sign_standard(id.as_str(), secs, body)),
@@ -161,10 +148,7 @@ mod tests {
     fn rotation_signs_with_both_until_the_overlap_ends() {
         let (old, new) = (Secret::from_random([1; 24]), Secret::from_random([2; 24]));
         let until = Timestamp::from_secs(1_000);
-        let secrets = SigningSecrets {
-            current: new.clone(),
-            previous: Some((old.clone(), until)),
-        };
+        let secrets = SigningSecrets { current: new.clone(), previous: Some((old.clone(), until)) };
         let id = EventId::from_digest([7; 32]);
         let during = secrets.sign(&id, "{}", Timestamp::from_secs(999));
         assert_eq!(during.rackwave, old.sign_body("{}"));
@@ -186,13 +170,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_secret() {
-        for text in [
-            "",
-            "whsec_",
-            "whsec_!!!!",
-            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            "whsec_AAAA",
-        ] {
+        for text in ["", "whsec_", "whsec_!!!!", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAAA"] {
             assert_eq!(Secret::parse(text), Err(NotASecret), "{text}");
         }
     }

@@ -40,10 +40,7 @@ impl<'a> Lookup<'a> {
     }
 
     fn number<T: FromStr>(&self, variable: &'static str) -> SettingResult<T> {
-        self.text(variable)?
-            .trim()
-            .parse()
-            .map_err(|_| wrong(variable, "is not a whole number"))
+        self.text(variable)?.trim().parse().map_err(|_| wrong(variable, "is not a whole number"))
     }
 
     fn seconds_up_to(&self, variable: &'static str, most: u32) -> SettingResult<u32> {
@@ -117,10 +114,7 @@ impl<'a> Lookup<'a> {
 }
 
 fn wrong(variable: &'static str, problem: &str) -> SettingError {
-    SettingError {
-        variable,
-        problem: problem.to_owned(),
-    }
+    SettingError { variable, problem: problem.to_owned() }
 }
 
 #[cfg(test)]
@@ -132,10 +126,7 @@ mod tests {
         read: impl Fn(&Lookup<'_>) -> SettingResult<T>,
     ) -> Result<T, String> {
         let lookup = |name: &str| {
-            variables
-                .iter()
-                .find(|(n, _)| *n == name)
-                .map(|(_, value)| (*value).to_owned())
+            variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
         };
         read(&Lookup::new(&lookup)).map_err(|e| e.to_string())
     }
@@ -143,13 +134,9 @@ mod tests {
     #[test]
     fn a_wrong_setting_names_its_variable() {
         let schedule = |delays, end| {
-            with(
-                &[
-                    ("RETRY_DELAYS_SECONDS", delays),
-                    ("GIVE_UP_AFTER_SECONDS", end),
-                ],
-                |l| l.schedule(),
-            )
+            with(&[("RETRY_DELAYS_SECONDS", delays), ("GIVE_UP_AFTER_SECONDS", end)], |l| {
+                l.schedule()
+            })
             .err()
         };
         assert_eq!(schedule("300,1800,7200,28800", "86400"), None);
@@ -167,11 +154,7 @@ mod tests {
             with(&[], |l| l.request_timeout()),
             Err("REQUEST_TIMEOUT_SECONDS is not set".into())
         );
-        assert!(
-            with(&[("REQUEST_TIMEOUT_SECONDS", "31")], |l| l
-                .request_timeout())
-            .is_err()
-        );
+        assert!(with(&[("REQUEST_TIMEOUT_SECONDS", "31")], |l| l.request_timeout()).is_err());
         assert!(with(&[("SQS_DELAY_MAX_SECONDS", "901")], |l| l.sqs_delay_max_s()).is_err());
         assert!(with(&[("RETENTION_DAYS", "0")], |l| l.retention()).is_err());
     }
@@ -179,10 +162,7 @@ mod tests {
     #[test]
     fn insecure_targets_are_for_the_local_stage_alone() {
         let rules = |insecure, stage| {
-            with(
-                &[("ALLOW_INSECURE_TARGETS", insecure), ("STAGE", stage)],
-                |l| l.target_rules(),
-            )
+            with(&[("ALLOW_INSECURE_TARGETS", insecure), ("STAGE", stage)], |l| l.target_rules())
         };
         assert_eq!(rules("false", "prod"), Ok(TargetRules::PublicHttps));
         assert_eq!(rules("false", "local"), Ok(TargetRules::PublicHttps));

@@ -127,11 +127,8 @@ mod tests {
 
     #[test]
     fn what_is_over_is_announced_then_taken_out() {
-        for status in [
-            Status::Succeeded,
-            Status::Failed(FailedReason::Cancelled),
-            Status::Skipped,
-        ] {
+        for status in [Status::Succeeded, Status::Failed(FailedReason::Cancelled), Status::Skipped]
+        {
             check(&Sweep::TakeOut, |d| d.status = status);
         }
         check(&Sweep::Announce, |d| {
@@ -142,9 +139,6 @@ mod tests {
 
     #[test]
     fn grace_shrinks_with_the_longest_delay() {
-        assert_eq!(
-            (grace(900), grace(60), grace(3)),
-            (secs(120), secs(120), secs(6))
-        );
+        assert_eq!((grace(900), grace(60), grace(3)), (secs(120), secs(120), secs(6)));
     }
 }

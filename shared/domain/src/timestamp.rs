@@ -59,11 +59,7 @@ impl Timestamp {
         let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| NotATimestamp)?;
         let millis = at.unix_timestamp_nanos().div_euclid(1_000_000);
         let millis = i64::try_from(millis).map_err(|_| NotATimestamp)?;
-        if millis < 0 {
-            Err(NotATimestamp)
-        } else {
-            Ok(Self::from_millis(millis))
-        }
+        if millis < 0 { Err(NotATimestamp) } else { Ok(Self::from_millis(millis)) }
     }
 
     /// How long from `earlier` until this moment; zero if it is not later.
@@ -126,12 +122,7 @@ mod tests {
             assert_eq!(at.to_string(), shown);
             assert_eq!(Timestamp::parse(shown), Ok(at));
         }
-        for text in [
-            "",
-            "2026-06-07",
-            "2026-02-30T00:00:00Z",
-            "1969-12-31T23:59:59Z",
-        ] {
+        for text in ["", "2026-06-07", "2026-02-30T00:00:00Z", "1969-12-31T23:59:59Z"] {
             assert_eq!(Timestamp::parse(text), Err(NotATimestamp), "{text}");
         }
     }

@@ -50,28 +50,17 @@ struct Wire {
 impl WakeUp {
     /// The wake-up arranged together with the attempt it is for.
     pub fn fresh(delivery_id: DeliveryId, tier: Tier) -> Self {
-        Self {
-            delivery_id,
-            tier,
-            origin: Origin::Fresh,
-        }
+        Self { delivery_id, tier, origin: Origin::Fresh }
     }
 
     /// One that may have company.
     pub fn copy(delivery_id: DeliveryId, tier: Tier) -> Self {
-        Self {
-            delivery_id,
-            tier,
-            origin: Origin::Copy,
-        }
+        Self { delivery_id, tier, origin: Origin::Copy }
     }
 
     /// The same wake-up with another origin.
     pub fn with_origin(&self, origin: Origin) -> Self {
-        Self {
-            origin,
-            ..self.clone()
-        }
+        Self { origin, ..self.clone() }
     }
 
     /// The message body.
@@ -94,26 +83,17 @@ impl WakeUp {
     pub fn parse(body: &str) -> Result<Self, NotAWakeUp> {
         let wire: Wire = serde_json::from_str(body).map_err(|e| NotAWakeUp(e.to_string()))?;
         if wire.v != WAKE_UP_VERSION || wire.kind != "scheduled" {
-            return Err(NotAWakeUp(format!(
-                "version {}, kind {:?}",
-                wire.v, wire.kind
-            )));
+            return Err(NotAWakeUp(format!("version {}, kind {:?}", wire.v, wire.kind)));
         }
         let delivery_id =
             DeliveryId::parse(&wire.delivery).map_err(|e| NotAWakeUp(e.to_string()))?;
-        Ok(Self {
-            delivery_id,
-            tier: wire.tier,
-            origin: wire.origin,
-        })
+        Ok(Self { delivery_id, tier: wire.tier, origin: wire.origin })
     }
 
     /// The name of the one-time schedule for this wake-up: 40 hex digits and the tier. The same
     /// attempt always has the same name, so a second schedule for it is refused as a conflict.
     pub fn schedule_name(&self) -> String {
-        let digest = hex(&<sha2::Sha256 as sha2::Digest>::digest(
-            self.delivery_id.as_str(),
-        ));
+        let digest = hex(&<sha2::Sha256 as sha2::Digest>::digest(self.delivery_id.as_str()));
         format!("{}-{}", &digest[..40], self.tier)
     }
 }
@@ -144,11 +124,7 @@ mod tests {
     fn text_and_back() {
         let id = DeliveryId::parse(ID).expect("valid");
         for origin in [Origin::Fresh, Origin::Copy, Origin::Hop] {
-            let wake_up = WakeUp {
-                delivery_id: id.clone(),
-                tier: 3,
-                origin,
-            };
+            let wake_up = WakeUp { delivery_id: id.clone(), tier: 3, origin };
             assert_eq!(WakeUp::parse(&wake_up.to_json()), Ok(wake_up));
         }
         // The first version's spelling, kept so that a later one cannot forget to read it.
@@ -160,16 +136,10 @@ mod tests {
     #[test]
     fn what_is_not_a_wake_up() {
         let good = WakeUp::fresh(DeliveryId::parse(ID).expect("valid"), 0).to_json();
-        for (from, to) in [
-            ("\"v\":1", "\"v\":2"),
-            ("scheduled", "job"),
-            ("dlv_", "x"),
-            ("fresh", "old"),
-        ] {
-            assert!(
-                WakeUp::parse(&good.replace(from, to)).is_err(),
-                "{from} -> {to}"
-            );
+        for (from, to) in
+            [("\"v\":1", "\"v\":2"), ("scheduled", "job"), ("dlv_", "x"), ("fresh", "old")]
+        {
+            assert!(WakeUp::parse(&good.replace(from, to)).is_err(), "{from} -> {to}");
         }
         assert!(WakeUp::parse("{}").is_err());
     }

@@ -23,9 +23,7 @@ pub struct WebhookRequest {
 
 impl std::fmt::Debug for WebhookRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WebhookRequest")
-            .field("url", &self.url)
-            .finish_non_exhaustive()
+        f.debug_struct("WebhookRequest").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
@@ -68,18 +66,10 @@ pub fn request(
     if let Some(traceparent) = &event.traceparent {
         headers.push(("traceparent", traceparent.clone()));
     }
-    let own = headers
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value));
-    let custom = endpoint
-        .headers
-        .iter()
-        .map(|CustomHeader { name, value }| (name.clone(), value.clone()));
-    WebhookRequest {
-        url: endpoint.url.clone(),
-        headers: own.chain(custom).collect(),
-        body,
-    }
+    let own = headers.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let custom =
+        endpoint.headers.iter().map(|CustomHeader { name, value }| (name.clone(), value.clone()));
+    WebhookRequest { url: endpoint.url.clone(), headers: own.chain(custom).collect(), body }
 }
 
 #[cfg(test)]
@@ -93,14 +83,8 @@ mod tests {
         let envelope: Envelope = parse_body(body).remove(0).verdict.expect("good");
         let endpoints = [endpoint("ep_1", &["*"])];
         let now = Timestamp::from_secs(1_000);
-        Event::accept(
-            envelope,
-            &endpoints,
-            None,
-            std::time::Duration::from_secs(60),
-            now,
-        )
-        .expect("an endpoint is interested")
+        Event::accept(envelope, &endpoints, None, std::time::Duration::from_secs(60), now)
+            .expect("an endpoint is interested")
     }
 
     const SENT: &str = r#"{"data": {"b":1.0,"a":1e3} ,"timestamp":"2026-06-07T09:39:00+00:00","platform_id":"a\"b","product":"telnxo","event":"sms.delivered","account_id":"acct_42"}"#;
@@ -115,25 +99,15 @@ mod tests {
 
     #[test]
     fn headers_of_two_attempts_differ_where_they_must() {
-        let secrets = SigningSecrets {
-            current: Secret::from_random([1; 24]),
-            previous: None,
-        };
+        let secrets = SigningSecrets { current: Secret::from_random([1; 24]), previous: None };
         let mut to = endpoint("ep_1", &["*"]);
-        to.headers.push(CustomHeader {
-            name: "X-Tenant".into(),
-            value: "seven".into(),
-        });
+        to.headers.push(CustomHeader { name: "X-Tenant".into(), value: "seven".into() });
         let mut event = event(SENT);
         event.traceparent = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into());
         let at = |number, secs| request(&event, &to, &secrets, number, Timestamp::from_secs(secs));
         let (first, second) = (at(1, 2_000), at(2, 2_300));
         assert_eq!(first.body, second.body);
-        let names: Vec<&str> = first
-            .headers
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let names: Vec<&str> = first.headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             names,
             [
@@ -156,12 +130,7 @@ mod tests {
             .collect();
         assert_eq!(
             differing,
-            [
-                "X-Webhook-Timestamp",
-                "X-Webhook-Attempt",
-                "webhook-timestamp",
-                "webhook-signature"
-            ]
+            ["X-Webhook-Timestamp", "X-Webhook-Attempt", "webhook-timestamp", "webhook-signature"]
         );
         assert!(!format!("{first:?}").contains("sha256="));
     }

@@ -37,65 +37,29 @@ pub(crate) fn delivery(status: Status, scheduled: Tier) -> Delivery {
 const ENABLED: Option<EndpointState> = Some(EndpointState::Enabled);
 
 fn wake_up(tier: Tier, origin: Origin) -> WakeUp {
-    WakeUp {
-        delivery_id: delivery(Status::Pending, 0).id,
-        tier,
-        origin,
-    }
+    WakeUp { delivery_id: delivery(Status::Pending, 0).id, tier, origin }
 }
 
 #[track_caller]
 fn check(delivery: &Delivery, wake_up: &WakeUp, received: u32, expected: &Decision) {
-    assert_eq!(
-        decide(delivery, wake_up, received, ENABLED, 900, NOW),
-        *expected
-    );
+    assert_eq!(decide(delivery, wake_up, received, ENABLED, 900, NOW), *expected);
 }
 
 #[test]
 fn a_fresh_wake_up_posts_and_one_that_may_be_a_copy_claims() {
     let pending = delivery(Status::Pending, 0);
-    check(
-        &pending,
-        &wake_up(0, Origin::Fresh),
-        1,
-        &Decision::Post { claim: false },
-    );
-    check(
-        &pending,
-        &wake_up(0, Origin::Fresh),
-        2,
-        &Decision::Post { claim: true },
-    );
-    check(
-        &pending,
-        &wake_up(0, Origin::Copy),
-        1,
-        &Decision::Post { claim: true },
-    );
-    check(
-        &pending,
-        &wake_up(0, Origin::Hop),
-        1,
-        &Decision::Post { claim: true },
-    );
+    check(&pending, &wake_up(0, Origin::Fresh), 1, &Decision::Post { claim: false });
+    check(&pending, &wake_up(0, Origin::Fresh), 2, &Decision::Post { claim: true });
+    check(&pending, &wake_up(0, Origin::Copy), 1, &Decision::Post { claim: true });
+    check(&pending, &wake_up(0, Origin::Hop), 1, &Decision::Post { claim: true });
 }
 
 #[test]
 fn nothing_is_posted_once_it_is_over() {
-    for status in [
-        Status::Succeeded,
-        Status::Failed(FailedReason::Exhausted),
-        Status::Skipped,
-    ] {
+    for status in [Status::Succeeded, Status::Failed(FailedReason::Exhausted), Status::Skipped] {
         for tier in 0..6 {
             let nothing = Decision::Nothing(Idle::Final);
-            check(
-                &delivery(status, 2),
-                &wake_up(tier, Origin::Copy),
-                3,
-                &nothing,
-            );
+            check(&delivery(status, 2), &wake_up(tier, Origin::Copy), 3, &nothing);
         }
     }
 }
@@ -105,19 +69,9 @@ fn a_stale_wake_up_arranges_the_next_if_its_first_holder_may_have_died() {
     let retrying = delivery(Status::Retrying, 2);
     let committed = Decision::Nothing(Idle::Committed);
     check(&retrying, &wake_up(1, Origin::Fresh), 1, &committed);
-    check(
-        &retrying,
-        &wake_up(1, Origin::Fresh),
-        2,
-        &Decision::Arrange { tier: 2, at: NOW },
-    );
+    check(&retrying, &wake_up(1, Origin::Fresh), 2, &Decision::Arrange { tier: 2, at: NOW });
     check(&retrying, &wake_up(0, Origin::Fresh), 2, &committed);
-    check(
-        &retrying,
-        &wake_up(3, Origin::Fresh),
-        1,
-        &Decision::Nothing(Idle::Unknown),
-    );
+    check(&retrying, &wake_up(3, Origin::Fresh), 1, &Decision::Nothing(Idle::Unknown));
     let mut all_made = delivery(Status::Retrying, 5);
     all_made.next_attempt_at = None;
     check(&all_made, &wake_up(4, Origin::Fresh), 2, &committed);
@@ -133,65 +87,29 @@ fn an_early_wake_up_comes_again() {
     };
     let (fresh, hop) = (wake_up(1, Origin::Fresh), wake_up(1, Origin::Hop));
     check(&at(2_000), &fresh, 1, &Decision::Post { claim: false });
-    check(
-        &at(2_001),
-        &fresh,
-        1,
-        &Decision::Later(NOW + Duration::from_millis(2_001)),
-    );
+    check(&at(2_001), &fresh, 1, &Decision::Later(NOW + Duration::from_millis(2_001)));
     check(&at(900_000), &fresh, 1, &Decision::Later(NOW + secs(900)));
-    check(
-        &at(900_001),
-        &fresh,
-        1,
-        &Decision::Nothing(Idle::FarTooEarly),
-    );
-    check(
-        &at(900_001),
-        &hop,
-        1,
-        &Decision::Later(NOW + Duration::from_millis(900_001)),
-    );
+    check(&at(900_001), &fresh, 1, &Decision::Nothing(Idle::FarTooEarly));
+    check(&at(900_001), &hop, 1, &Decision::Later(NOW + Duration::from_millis(900_001)));
 }
 
 #[test]
 fn a_live_claim_is_waited_for() {
     let mut claimed = delivery(Status::Pending, 0);
     claimed.busy_until = Some(NOW + secs(10));
-    check(
-        &claimed,
-        &wake_up(0, Origin::Copy),
-        1,
-        &Decision::Later(NOW + secs(10)),
-    );
-    check(
-        &claimed,
-        &wake_up(0, Origin::Fresh),
-        1,
-        &Decision::Later(NOW + secs(10)),
-    );
+    check(&claimed, &wake_up(0, Origin::Copy), 1, &Decision::Later(NOW + secs(10)));
+    check(&claimed, &wake_up(0, Origin::Fresh), 1, &Decision::Later(NOW + secs(10)));
     claimed.busy_until = Some(NOW);
-    check(
-        &claimed,
-        &wake_up(0, Origin::Copy),
-        1,
-        &Decision::Post { claim: true },
-    );
+    check(&claimed, &wake_up(0, Origin::Copy), 1, &Decision::Post { claim: true });
 }
 
 #[test]
 fn an_endpoint_that_is_gone_ends_it() {
     let at = NOW;
-    let disabled = EndpointState::Disabled {
-        reason: DisabledReason::Manual,
-        at,
-    };
+    let disabled = EndpointState::Disabled { reason: DisabledReason::Manual, at };
     for (endpoint, reason) in [
         (Some(disabled), FailedReason::EndpointDisabled),
-        (
-            Some(EndpointState::Deleted { at }),
-            FailedReason::EndpointDeleted,
-        ),
+        (Some(EndpointState::Deleted { at }), FailedReason::EndpointDeleted),
         (None, FailedReason::EndpointDeleted),
     ] {
         let pending = delivery(Status::Pending, 0);
@@ -199,10 +117,7 @@ fn an_endpoint_that_is_gone_ends_it() {
         assert_eq!(decision, Decision::End(reason));
         let change = end(&pending, reason, NOW);
         assert_eq!(change.stage.status, Status::Failed(reason));
-        assert_eq!(
-            (change.due_at, change.notice),
-            (Some(NOW), Some(Notice::DeliveryFailed))
-        );
+        assert_eq!((change.due_at, change.notice), (Some(NOW), Some(Notice::DeliveryFailed)));
     }
 }
 
@@ -220,23 +135,11 @@ fn posted(tier: Tier, outcome: Outcome) -> Posted {
         first_byte_ms: None,
         retry_after_s: None,
     };
-    Posted {
-        tier,
-        number: u32::from(tier) + 1,
-        url: "https://h.example/".into(),
-        at: NOW,
-        answer,
-    }
+    Posted { tier, number: u32::from(tier) + 1, url: "https://h.example/".into(), at: NOW, answer }
 }
 
 fn settled(delivery: &Delivery, posted: &Posted) -> Option<Change> {
-    match settle(
-        delivery,
-        posted,
-        &schedule(),
-        Roll::from_random(0),
-        NOW + secs(2),
-    ) {
+    match settle(delivery, posted, &schedule(), Roll::from_random(0), NOW + secs(2)) {
         Settlement::Commit(change) => Some(*change),
         Settlement::Drop => None,
         Settlement::OnRecord => panic!("nothing of it is on record yet"),
@@ -256,25 +159,11 @@ fn a_commit_whose_answer_was_lost_is_recognised() {
 fn a_first_failure_starts_the_clock() {
     let change =
         settled(&delivery(Status::Pending, 0), &posted(0, Outcome::Timeout)).expect("kept");
-    assert_eq!(
-        change.stage,
-        Stage {
-            status: Status::Retrying,
-            scheduled_attempts: 1
-        }
-    );
+    assert_eq!(change.stage, Stage { status: Status::Retrying, scheduled_attempts: 1 });
     let next = NOW + Duration::from_millis(1_500) + secs(300);
-    assert_eq!(
-        change.next_attempt_at,
-        Some(next),
-        "counted from the end of the attempt"
-    );
+    assert_eq!(change.next_attempt_at, Some(next), "counted from the end of the attempt");
     assert_eq!(change.due_at, Some(next));
-    assert_eq!(
-        change.gives_up_at,
-        Some(NOW + secs(86_400)),
-        "counted from its beginning"
-    );
+    assert_eq!(change.gives_up_at, Some(NOW + secs(86_400)), "counted from its beginning");
     assert_eq!(change.attempt.expect("recorded").number, 1);
 }
 
@@ -289,26 +178,13 @@ fn a_later_failure_keeps_the_first_end() {
 fn after_the_last_failure_it_waits_for_its_end() {
     let mut last = delivery(Status::Retrying, 4);
     let change = settled(&last, &posted(4, Outcome::HttpStatus)).expect("kept");
-    assert_eq!(
-        change.stage,
-        Stage {
-            status: Status::Retrying,
-            scheduled_attempts: 5
-        }
-    );
-    assert_eq!(
-        (change.next_attempt_at, change.due_at),
-        (None, last.gives_up_at)
-    );
+    assert_eq!(change.stage, Stage { status: Status::Retrying, scheduled_attempts: 5 });
+    assert_eq!((change.next_attempt_at, change.due_at), (None, last.gives_up_at));
     assert_eq!(change.notice, None);
 
     last.gives_up_at = Some(NOW - secs(60));
     let late = settled(&last, &posted(4, Outcome::HttpStatus)).expect("kept");
-    assert_eq!(
-        late.stage.status,
-        Status::Failed(FailedReason::Exhausted),
-        "our backlog: at once"
-    );
+    assert_eq!(late.stage.status, Status::Failed(FailedReason::Exhausted), "our backlog: at once");
     assert_eq!(late.notice, Some(Notice::DeliveryFailed));
 }
 
@@ -335,10 +211,7 @@ fn a_success_stands_whatever_came_between() {
         let change = success(&delivery(status, scheduled)).expect("kept");
         assert_eq!(change.stage.status, Status::Succeeded);
         assert_eq!(change.stage.scheduled_attempts, scheduled.max(2));
-        assert_eq!(
-            (change.next_attempt_at, change.due_at, change.notice),
-            (None, None, None)
-        );
+        assert_eq!((change.next_attempt_at, change.due_at, change.notice), (None, None, None));
     }
     assert_eq!(success(&delivery(Status::Succeeded, 2)), None);
 }
@@ -351,9 +224,6 @@ fn a_failure_that_comes_too_late_is_dropped() {
         (Status::Succeeded, 1),
         (Status::Failed(FailedReason::Cancelled), 1),
     ] {
-        assert_eq!(
-            settled(&delivery(status, scheduled), &posted(1, Outcome::Timeout)),
-            None
-        );
+        assert_eq!(settled(&delivery(status, scheduled), &posted(1, Outcome::Timeout)), None);
     }
 }

@@ -17,12 +17,7 @@ fn with(from: &str, to: &str) -> String {
 #[track_caller]
 fn check_refused(body: &str, code: &str, field: Option<&str>) {
     let rejection = only(body).expect_err(body);
-    assert_eq!(
-        rejection.code.as_str(),
-        code,
-        "{body}: {}",
-        rejection.message
-    );
+    assert_eq!(rejection.code.as_str(), code, "{body}: {}", rejection.message);
     assert_eq!(rejection.field.as_deref(), field, "{body}");
     assert!(rejection.message.len() <= ERROR_MESSAGE_BYTES);
     if let Some(field) = field {
@@ -69,10 +64,7 @@ fn bodies_refused_as_a_whole_have_no_index() {
     let many = format!("[{}]", vec![GOOD; 101].join(","));
     assert_eq!(parse_body(&many)[0].index, None);
     check_refused(&many, "batch_too_large", None);
-    assert_eq!(
-        parse_body(&format!("[{}]", vec![GOOD; 100].join(","))).len(),
-        100
-    );
+    assert_eq!(parse_body(&format!("[{}]", vec![GOOD; 100].join(","))).len(), 100);
 }
 
 #[test]
@@ -80,16 +72,10 @@ fn one_bad_element_leaves_the_others_alone() {
     let bad = with("migosmtp", "smtp");
     let body = format!(" [ {GOOD} , 17, {bad} ] ");
     let elements = parse_body(&body);
-    assert_eq!(
-        elements.iter().map(|e| e.index).collect::<Vec<_>>(),
-        [Some(0), Some(1), Some(2)]
-    );
+    assert_eq!(elements.iter().map(|e| e.index).collect::<Vec<_>>(), [Some(0), Some(1), Some(2)]);
     assert!(elements[0].verdict.is_ok());
     assert_eq!(elements[1].original, "17");
-    assert_eq!(
-        elements[2].original, bad,
-        "the original bytes, and nothing around them"
-    );
+    assert_eq!(elements[2].original, bad, "the original bytes, and nothing around them");
 }
 
 #[test]
@@ -100,126 +86,33 @@ fn each_rule_has_its_code_and_names_the_field() {
         (r#""id":"evt_123""#, r#""id":7"#, "invalid_field", "id"),
         (r#""id":"evt_123""#, r#""id":"é""#, "invalid_field", "id"),
         (r#""id":"evt_123""#, r#""id":"a\nb""#, "invalid_field", "id"),
-        (
-            r#""id":"evt_123""#,
-            r#""Id":"evt_123""#,
-            "unknown_field",
-            "Id",
-        ),
-        (
-            r#""account_id":"acct_42""#,
-            r#""account_id":"acct 42""#,
-            "invalid_field",
-            "account_id",
-        ),
-        (
-            r#""account_id":"acct_42""#,
-            r#""account_id":42"#,
-            "invalid_field",
-            "account_id",
-        ),
-        (
-            r#""account_id":"acct_42","#,
-            "",
-            "missing_field",
-            "account_id",
-        ),
-        (
-            r#""event":"email.delivered","#,
-            "",
-            "missing_field",
-            "event",
-        ),
-        (
-            "email.delivered",
-            "Email.delivered",
-            "invalid_field",
-            "event",
-        ),
-        (
-            "email.delivered",
-            "email..delivered",
-            "invalid_field",
-            "event",
-        ),
+        (r#""id":"evt_123""#, r#""Id":"evt_123""#, "unknown_field", "Id"),
+        (r#""account_id":"acct_42""#, r#""account_id":"acct 42""#, "invalid_field", "account_id"),
+        (r#""account_id":"acct_42""#, r#""account_id":42"#, "invalid_field", "account_id"),
+        (r#""account_id":"acct_42","#, "", "missing_field", "account_id"),
+        (r#""event":"email.delivered","#, "", "missing_field", "event"),
+        ("email.delivered", "Email.delivered", "invalid_field", "event"),
+        ("email.delivered", "email..delivered", "invalid_field", "event"),
         ("email.delivered", ".email", "invalid_field", "event"),
         ("email.delivered", "", "invalid_field", "event"),
         ("migosmtp", "MigoSMTP", "invalid_field", "product"),
-        (
-            r#""platform_id":"1""#,
-            r#""platform_id":1"#,
-            "invalid_field",
-            "platform_id",
-        ),
-        (
-            r#""platform_id":"1""#,
-            r#""platform_id":"\ud800""#,
-            "invalid_field",
-            "platform_id",
-        ),
-        (
-            "2026-06-07T09:39:00Z",
-            "2026-06-07T09:39:00+02:00",
-            "invalid_field",
-            "timestamp",
-        ),
-        (
-            "2026-06-07T09:39:00Z",
-            "2026-06-07 09:39:00Z",
-            "invalid_field",
-            "timestamp",
-        ),
-        (
-            "2026-06-07T09:39:00Z",
-            "2026-06-07T09:39:00",
-            "invalid_field",
-            "timestamp",
-        ),
-        (
-            "2026-06-07T09:39:00Z",
-            "2026-13-07T09:39:00Z",
-            "invalid_field",
-            "timestamp",
-        ),
-        (
-            r#"{"message_id":"msg_8f3a2b1c9d4e7f0a"}"#,
-            "[]",
-            "invalid_field",
-            "data",
-        ),
-        (
-            r#"{"message_id":"msg_8f3a2b1c9d4e7f0a"}"#,
-            "null",
-            "invalid_field",
-            "data",
-        ),
-        (
-            r#","data":{"message_id":"msg_8f3a2b1c9d4e7f0a"}"#,
-            "",
-            "missing_field",
-            "data",
-        ),
-        (
-            r#""product":"#,
-            r#""prio":1,"product":"#,
-            "unknown_field",
-            "prio",
-        ),
-        (
-            r#""product":"#,
-            r#""event":"b","product":"#,
-            "invalid_envelope",
-            "event",
-        ),
+        (r#""platform_id":"1""#, r#""platform_id":1"#, "invalid_field", "platform_id"),
+        (r#""platform_id":"1""#, r#""platform_id":"\ud800""#, "invalid_field", "platform_id"),
+        ("2026-06-07T09:39:00Z", "2026-06-07T09:39:00+02:00", "invalid_field", "timestamp"),
+        ("2026-06-07T09:39:00Z", "2026-06-07 09:39:00Z", "invalid_field", "timestamp"),
+        ("2026-06-07T09:39:00Z", "2026-06-07T09:39:00", "invalid_field", "timestamp"),
+        ("2026-06-07T09:39:00Z", "2026-13-07T09:39:00Z", "invalid_field", "timestamp"),
+        (r#"{"message_id":"msg_8f3a2b1c9d4e7f0a"}"#, "[]", "invalid_field", "data"),
+        (r#"{"message_id":"msg_8f3a2b1c9d4e7f0a"}"#, "null", "invalid_field", "data"),
+        (r#","data":{"message_id":"msg_8f3a2b1c9d4e7f0a"}"#, "", "missing_field", "data"),
+        (r#""product":"#, r#""prio":1,"product":"#, "unknown_field", "prio"),
+        (r#""product":"#, r#""event":"b","product":"#, "invalid_envelope", "event"),
     ];
     for (from, to, code, field) in cases {
         check_refused(&with(from, to), code, Some(field));
     }
     for (from, to) in [
-        (
-            "2026-06-07T09:39:00Z",
-            "2026-06-07T09:39:00.123456789+00:00",
-        ),
+        ("2026-06-07T09:39:00Z", "2026-06-07T09:39:00.123456789+00:00"),
         (r#""id":"evt_123","#, ""),
         ("email.delivered", "service_activated"),
         ("acct_42", "A-Za-z0-9_-"),
@@ -237,17 +130,9 @@ fn limits_hold_at_their_edges() {
     assert!(only(&pad(EVENT_BYTES)).is_ok());
     check_refused(&pad(EVENT_BYTES + 1), "too_large", None);
     assert!(only(&with("evt_123", &"i".repeat(128))).is_ok());
-    check_refused(
-        &with("evt_123", &"i".repeat(129)),
-        "invalid_field",
-        Some("id"),
-    );
+    check_refused(&with("evt_123", &"i".repeat(129)), "invalid_field", Some("id"));
     assert!(only(&with("email.delivered", &"e".repeat(128))).is_ok());
-    check_refused(
-        &with("email.delivered", &"e".repeat(129)),
-        "invalid_field",
-        Some("event"),
-    );
+    check_refused(&with("email.delivered", &"e".repeat(129)), "invalid_field", Some("event"));
 }
 
 #[test]
@@ -270,34 +155,20 @@ fn deep_nesting_does_not_overflow() {
 #[test]
 fn the_event_id_is_the_documented_hash() {
     let with_id = only(GOOD).expect("good");
-    assert_eq!(
-        derive_event_id(&with_id).as_str(),
-        "evt_c725f4af0330d9f20f886e48d4d2cb4c"
-    );
+    assert_eq!(derive_event_id(&with_id).as_str(), "evt_c725f4af0330d9f20f886e48d4d2cb4c");
     let without = only(&with(r#""id":"evt_123","#, "")).expect("good");
-    assert_eq!(
-        derive_event_id(&without).as_str(),
-        "evt_c505651fe81e1d039b00d3a4a8b6b25e"
-    );
+    assert_eq!(derive_event_id(&without).as_str(), "evt_c505651fe81e1d039b00d3a4a8b6b25e");
 }
 
 #[test]
 fn what_makes_two_events_one() {
     let id = |body: &str| derive_event_id(&only(body).expect("good"));
     let hash = |body: &str| content_hash(&only(body).expect("good"));
-    assert_eq!(
-        id(GOOD),
-        id(&with("email.delivered", "email.sent")),
-        "the id alone decides"
-    );
+    assert_eq!(id(GOOD), id(&with("email.delivered", "email.sent")), "the id alone decides");
     assert_ne!(hash(GOOD), hash(&with("email.delivered", "email.sent")));
     assert_ne!(id(GOOD), id(&with("acct_42", "acct_43")));
     assert_ne!(id(GOOD), id(&with("migosmtp", "telnxo")));
     let without = with(r#""id":"evt_123","#, "");
     assert_ne!(id(&without), id(&without.replace("09:39:00Z", "09:39:01Z")));
-    assert_eq!(
-        hash(GOOD),
-        hash(&without),
-        "the id is no part of the content"
-    );
+    assert_eq!(hash(GOOD), hash(&without), "the id is no part of the content");
 }
