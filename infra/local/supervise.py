@@ -19,7 +19,7 @@ import threading
 import time
 from pathlib import Path
 
-from state import ALREADY_RUNNING, State
+from state import State
 
 REGION = "us-east-1"
 FIRST_PORT = 4566
@@ -27,7 +27,7 @@ TICK_S = 2
 DEMO_DEADLINE_S = 60
 END_DEADLINE_S = 5
 
-# Exit codes, with ALREADY_RUNNING; listed in `cargo local --help`.
+# Exit codes, listed with the others in `cargo local --help`.
 PORT_TAKEN, STACK_FAILED, DEMO_FAILED = 4, 7, 9
 
 

@@ -41,7 +41,7 @@ pub struct Emulator {
     requests: Option<Mutex<ChildStdin>>,
     waiting: Arc<Waiting>,
     next_id: AtomicU64,
-    ended: Receiver<()>,
+    ended: Mutex<Receiver<()>>, // For `Sync` alone.
 }
 
 /// Who waits for which answer; `None` once there will be no more.
@@ -179,7 +179,7 @@ impl Emulator {
             keep_directory,
             child,
             requests: Some(Mutex::new(requests)),
-            ended: pass_on(answers, Arc::clone(&waiting)),
+            ended: Mutex::new(pass_on(answers, Arc::clone(&waiting))),
             waiting,
             next_id: AtomicU64::new(0),
         })
@@ -274,7 +274,7 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.requests = None; // It ends when its stdin closes.
-        if self.ended.recv_timeout(END_DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if lock(&self.ended).recv_timeout(END_DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
             self.child.kill().ok();
         }
         self.child.wait().ok();
@@ -339,4 +339,41 @@ fn log(directory: &Path) -> String {
     let text = fs::read_to_string(directory.join("emulator.log")).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(8)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Emulator, StackSpec};
+    use crate::Layout;
+
+    #[test]
+    fn threads_may_share_an_emulator() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Emulator>();
+    }
+
+    #[test]
+    fn a_spec_is_local_and_what_is_set_last_counts() {
+        let spec = StackSpec::new(&Layout::at(Path::new("/clone")), "one", "/built")
+            .with("AllowInsecureTargets", "false");
+        let arguments: Vec<_> = spec.as_arguments();
+        for expected in [
+            "one",
+            "/clone/template.yaml",
+            "Stage=local",
+            "AllowInsecureTargets=false",
+        ] {
+            assert!(
+                arguments.iter().any(|argument| argument == expected),
+                "{arguments:?}"
+            );
+        }
+        assert!(
+            !arguments
+                .iter()
+                .any(|argument| argument == "AllowInsecureTargets=true")
+        );
+    }
 }
