@@ -52,9 +52,7 @@ impl SqsMessage {
 
 impl std::fmt::Debug for SqsMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SqsMessage")
-            .field("message_id", &self.message_id)
-            .finish_non_exhaustive()
+        f.debug_struct("SqsMessage").field("message_id", &self.message_id).finish_non_exhaustive()
     }
 }
 
@@ -74,9 +72,7 @@ struct ItemFailure {
 impl FromIterator<String> for BatchFailures {
     fn from_iter<I: IntoIterator<Item = String>>(ids: I) -> Self {
         let failure = |item_identifier| ItemFailure { item_identifier };
-        Self {
-            batch_item_failures: ids.into_iter().map(failure).collect(),
-        }
+        Self { batch_item_failures: ids.into_iter().map(failure).collect() }
     }
 }
 
@@ -95,9 +91,7 @@ mod tests {
              "eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:a:b:c","awsRegion":"a"},
             {"messageId":"m-2","body":"","attributes":{},"messageAttributes":{}}]}"#;
         let batch: SqsBatch = serde_json::from_str(text).expect("Lambda's format");
-        let [first, second] = batch.records.as_slice() else {
-            panic!("two records")
-        };
+        let [first, second] = batch.records.as_slice() else { panic!("two records") };
         assert_eq!((first.received(), first.sender()), (3, Some("AIDAX")));
         assert_eq!(first.attribute("traceparent"), Some("00-a"));
         assert_eq!(first.attribute("raw"), None);
