@@ -7,6 +7,7 @@
 //! | module | is |
 //! |---|---|
 //! | [`config`] | how the SDK is set up: region, credentials, TLS, time limits |
+//! | [`dynamo`] | the store: endpoints, secrets, events, deliveries, API keys |
 //! | [`sqs`] | the queues, written to in batches |
 //! | [`batch`] | a batch of queue messages as Lambda hands it over |
 //! | [`scheduler`] | one-time schedules into the retry queue |
@@ -17,6 +18,7 @@
 pub mod batch;
 pub mod clock;
 pub mod config;
+pub mod dynamo;
 mod error;
 pub mod eventbridge;
 pub mod logging;

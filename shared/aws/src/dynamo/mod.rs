@@ -1,0 +1,132 @@
+//! The store: five DynamoDB tables (design 4.4), and the ports of `domain` that they serve.
+//!
+//! | module | is |
+//! |---|---|
+//! | `deliveries` | delivery records: the port |
+//! | `delivery_item` | a delivery and its item |
+//! | `change` | what a commit writes |
+//! | `listing` | an endpoint's deliveries, newest first |
+//! | `events` | accepted events: the port, and an event and its item |
+//! | `endpoints` | endpoints and their secrets: the ports, and registration |
+//! | `endpoint_item` | an endpoint and its item |
+//! | `api_keys` | API keys |
+//! | `request` | the few kinds of request that all of them make |
+//! | `item` | reading and writing attributes |
+//! | `size` | how DynamoDB counts an item |
+
+mod api_keys;
+mod change;
+mod deliveries;
+mod delivery_item;
+mod endpoint_item;
+mod endpoints;
+mod events;
+mod item;
+mod listing;
+mod request;
+mod size;
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use domain::ports::{PortError, PortResult};
+use domain::settings::{Lookup, SettingResult};
+
+pub use endpoints::EndpointKey;
+
+/// A table of the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    /// Registered endpoints.
+    Endpoints,
+    /// Their secrets.
+    EndpointSecrets,
+    /// Accepted events.
+    Events,
+    /// Delivery records.
+    Deliveries,
+    /// API keys.
+    ApiKeys,
+}
+
+impl Table {
+    const COUNT: usize = 5;
+
+    /// The environment variable with its name.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Table::Endpoints => "ENDPOINTS_TABLE",
+            Table::EndpointSecrets => "ENDPOINT_SECRETS_TABLE",
+            Table::Events => "EVENTS_TABLE",
+            Table::Deliveries => "DELIVERIES_TABLE",
+            Table::ApiKeys => "API_KEYS_TABLE",
+        }
+    }
+
+    fn partition_key(self) -> &'static str {
+        match self {
+            Table::Endpoints => "account_id",
+            Table::EndpointSecrets => "endpoint_id",
+            Table::Events => "event_id",
+            Table::Deliveries => "partition",
+            Table::ApiKeys => "key_id",
+        }
+    }
+}
+
+/// The names of the tables that a program uses.
+#[derive(Debug, Clone, Default)]
+pub struct Tables([Option<String>; Table::COUNT]);
+
+impl Tables {
+    /// Those given; the others cannot be used.
+    pub fn new(names: impl IntoIterator<Item = (Table, String)>) -> Self {
+        let mut all = Self::default();
+        for (table, name) in names {
+            all.0[table as usize] = Some(name);
+        }
+        all
+    }
+
+    /// Those a function needs, from its settings.
+    ///
+    /// # Errors
+    /// If one of them is not set.
+    pub fn from_settings(settings: &Lookup<'_>, tables: &[Table]) -> SettingResult<Self> {
+        let read = |table: &Table| Ok((*table, settings.text(table.variable())?));
+        let names: Vec<_> = tables.iter().map(read).collect::<SettingResult<_>>()?;
+        Ok(Self::new(names))
+    }
+
+    fn name(&self, table: Table, call: &'static str) -> PortResult<&str> {
+        let name = self.0[table as usize].as_deref();
+        name.ok_or_else(|| PortError::new(call, format!("{} is not known here", table.variable())))
+    }
+}
+
+/// The store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    tables: Tables,
+    retention: Duration,
+}
+
+impl Store {
+    /// With the given configuration. `retention` is how long new events and deliveries stay; a
+    /// program that makes none may pass anything. Using a table that is not in `tables` is an
+    /// error.
+    pub fn new(config: &SdkConfig, tables: Tables, retention: Duration) -> Self {
+        Self { client: Client::new(config), tables, retention }
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T, C> {
+    /// At most as many as were asked for.
+    pub items: Vec<T>,
+    /// Where to go on, if there may be more.
+    pub next: Option<C>,
+}
