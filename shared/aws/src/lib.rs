@@ -12,6 +12,7 @@
 //! | [`batch`] | a batch of queue messages as Lambda hands it over |
 //! | [`scheduler`] | one-time schedules into the retry queue |
 //! | [`eventbridge`] | the bus for operational events |
+//! | [`receiver`] | the outbound HTTP client |
 //! | [`clock`] | the clock, the dice, and new ids |
 //! | [`logging`] | one JSON object a line |
 
@@ -23,5 +24,6 @@ mod error;
 pub mod eventbridge;
 pub mod logging;
 mod packing;
+pub mod receiver;
 pub mod scheduler;
 pub mod sqs;
