@@ -31,18 +31,8 @@ pub fn build(layout: &Layout, profile: Profile) -> Result<PathBuf, Error> {
     let cannot = |e: std::io::Error| Error::Build(format!("cargo could not be run: {e}"));
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     cargo
-        .args([
-            "build",
-            "--bins",
-            "--message-format=json-render-diagnostics",
-            "--package=cli",
-        ])
-        .args(
-            functions(layout)
-                .map_err(cannot)?
-                .iter()
-                .map(|name| format!("--package={name}")),
-        )
+        .args(["build", "--bins", "--message-format=json-render-diagnostics", "--package=cli"])
+        .args(functions(layout).map_err(cannot)?.iter().map(|name| format!("--package={name}")))
         .args(match profile {
             Profile::Debug => None,
             Profile::Release => Some("--release"),
@@ -50,22 +40,13 @@ pub fn build(layout: &Layout, profile: Profile) -> Result<PathBuf, Error> {
         .current_dir(layout.root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    let mut cargo = environment::without_aws(&mut cargo)
-        .spawn()
-        .map_err(cannot)?;
+    let mut cargo = environment::without_aws(&mut cargo).spawn().map_err(cannot)?;
     let mut cli = None;
-    for line in cargo
-        .stdout
-        .take()
-        .into_iter()
-        .flat_map(|out| BufReader::new(out).lines())
-    {
+    for line in cargo.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
         cli = executable(&line.map_err(cannot)?, CLI).or(cli);
     }
     if !cargo.wait().map_err(cannot)?.success() {
-        return Err(Error::Build(
-            "the build failed: cargo says why above".to_owned(),
-        ));
+        return Err(Error::Build("the build failed: cargo says why above".to_owned()));
     }
     cli.as_deref()
         .and_then(Path::parent)
@@ -100,10 +81,7 @@ mod tests {
     #[test]
     fn the_executable_is_read_from_cargos_messages() {
         let message = r#"{"reason":"compiler-artifact","executable":"/t/debug/webhooks"}"#;
-        assert_eq!(
-            executable(message, "webhooks"),
-            Some("/t/debug/webhooks".into())
-        );
+        assert_eq!(executable(message, "webhooks"), Some("/t/debug/webhooks".into()));
         assert_eq!(executable(message, "ingest"), None);
         assert_eq!(executable(r#"{"executable":null}"#, "webhooks"), None);
         assert_eq!(executable("warning: not JSON", "webhooks"), None);

@@ -17,15 +17,8 @@ pub const DISK_FIRST_GB: u64 = 4;
 pub const DISK_LATER_GB: u64 = 1;
 
 /// Names under which a Python may be found, best first.
-const PYTHON_NAMES: [&str; 7] = [
-    "python3",
-    "python3.13",
-    "python3.12",
-    "python3.11",
-    "python3.10",
-    "python3.14",
-    "python",
-];
+const PYTHON_NAMES: [&str; 7] =
+    ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python3.14", "python"];
 
 /// Runs under any Python, however old: version, venv there?, free bytes.
 const PROBE: &str = r#"
@@ -149,11 +142,7 @@ impl Version {
         let release = text.split(['-', '+', ' ']).next()?;
         let mut parts = release.split('.').map(str::parse);
         let mut next = || parts.next()?.ok();
-        Some(Self {
-            major: next()?,
-            minor: next()?,
-            patch: next().unwrap_or(0),
-        })
+        Some(Self { major: next()?, minor: next()?, patch: next().unwrap_or(0) })
     }
 }
 
@@ -184,10 +173,7 @@ pub fn all(root: &Path, port: Option<u16>, disk_gb: u64) -> Result<Python, Vec<P
         rust().err(),
         c_compiler().err(),
         python.as_ref().err().cloned(),
-        python
-            .as_ref()
-            .ok()
-            .and_then(|python| disk(python, disk_gb).err()),
+        python.as_ref().ok().and_then(|python| disk(python, disk_gb).err()),
         port.and_then(|port| self::port(port).err()),
     ];
     let problems: Vec<Problem> = found.into_iter().flatten().collect();
@@ -206,16 +192,11 @@ pub fn rust() -> Result<(), Problem> {
     if Version::parse(found) >= Version::parse(needed) {
         return Ok(());
     }
-    Err(Problem::RustTooOld {
-        found: found.to_owned(),
-        needed: needed.to_owned(),
-    })
+    Err(Problem::RustTooOld { found: found.to_owned(), needed: needed.to_owned() })
 }
 
 fn rust_needed(manifest: &str) -> &str {
-    let line = manifest
-        .lines()
-        .find_map(|line| line.strip_prefix("rust-version = "));
+    let line = manifest.lines().find_map(|line| line.strip_prefix("rust-version = "));
     line.unwrap_or_default().trim_matches('"')
 }
 
@@ -225,28 +206,14 @@ fn rust_needed(manifest: &str) -> &str {
 /// [`Problem::NoCCompiler`].
 pub fn c_compiler() -> Result<(), Problem> {
     let chosen = std::env::var("CC").unwrap_or_default();
-    let command = if chosen.trim().is_empty() {
-        "cc"
-    } else {
-        chosen.trim()
-    };
+    let command = if chosen.trim().is_empty() { "cc" } else { chosen.trim() };
     let mut words = command.split_whitespace();
     let compiled = words.next().is_some_and(|program| {
         let mut call = Command::new(program);
-        call.args(words)
-            .args(["-x", "c", "-c", "-o", "/dev/null", "-"]);
-        feed(
-            &mut call,
-            "#include <string.h>\nint one(void) { return 1; }\n",
-        )
+        call.args(words).args(["-x", "c", "-c", "-o", "/dev/null", "-"]);
+        feed(&mut call, "#include <string.h>\nint one(void) { return 1; }\n")
     });
-    if compiled {
-        Ok(())
-    } else {
-        Err(Problem::NoCCompiler {
-            command: command.to_owned(),
-        })
-    }
+    if compiled { Ok(()) } else { Err(Problem::NoCCompiler { command: command.to_owned() }) }
 }
 
 /// The first Python on the PATH that is new enough and can make environments.
@@ -264,21 +231,12 @@ pub fn python(root: &Path) -> Result<Python, Problem> {
         if (version.major, version.minor) < PYTHON_NEEDED {
             newest_old = newest_old.max(Some(version));
         } else if has_venv {
-            return Ok(Python {
-                command: name.to_owned(),
-                version,
-                free_bytes,
-            });
+            return Ok(Python { command: name.to_owned(), version, free_bytes });
         } else if best.is_none() {
-            best = Some(Problem::NoVenvModule {
-                python: name.to_owned(),
-                version,
-            });
+            best = Some(Problem::NoVenvModule { python: name.to_owned(), version });
         }
     }
-    let too_old = newest_old.map(|found| Problem::PythonTooOld {
-        found: found.to_string(),
-    });
+    let too_old = newest_old.map(|found| Problem::PythonTooOld { found: found.to_string() });
     Err(best.or(too_old).unwrap_or(Problem::NoPython))
 }
 
@@ -293,11 +251,7 @@ fn parse_probe(said: &str) -> Option<(Version, bool, u64)> {
 /// [`Problem::DiskFull`].
 pub fn disk(python: &Python, needed_gb: u64) -> Result<(), Problem> {
     let free_gb = python.free_bytes / 1_000_000_000;
-    if free_gb >= needed_gb {
-        Ok(())
-    } else {
-        Err(Problem::DiskFull { free_gb, needed_gb })
-    }
+    if free_gb >= needed_gb { Ok(()) } else { Err(Problem::DiskFull { free_gb, needed_gb }) }
 }
 
 /// # Errors
@@ -309,24 +263,14 @@ pub fn port(port: u16) -> Result<(), Problem> {
 }
 
 fn output(command: &mut Command) -> Option<String> {
-    let done = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    done.status
-        .success()
-        .then(|| String::from_utf8_lossy(&done.stdout).into_owned())
+    let done = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    done.status.success().then(|| String::from_utf8_lossy(&done.stdout).into_owned())
 }
 
 fn feed(command: &mut Command, input: &str) -> bool {
     use std::io::Write;
 
-    let started = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
+    let started = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     started.is_ok_and(|mut child| {
         if let Some(mut pipe) = child.stdin.take() {
             // Refused or not: what counts is how it ends.
@@ -351,20 +295,13 @@ mod tests {
 
     #[test]
     fn the_needed_rust_is_what_the_workspace_says() {
-        assert_eq!(
-            rust_needed("[workspace.package]\nrust-version = \"1.94.1\"\n"),
-            "1.94.1"
-        );
+        assert_eq!(rust_needed("[workspace.package]\nrust-version = \"1.94.1\"\n"), "1.94.1");
         assert!(Version::parse(rust_needed(super::MANIFEST)).is_some());
     }
 
     #[test]
     fn a_probe_that_says_something_else_is_no_python() {
-        let version = Version {
-            major: 3,
-            minor: 11,
-            patch: 7,
-        };
+        let version = Version { major: 3, minor: 11, patch: 7 };
         assert_eq!(parse_probe("3.11.7 1 500"), Some((version, true, 500)));
         assert_eq!(parse_probe("3.11.7 0 500"), Some((version, false, 500)));
         assert_eq!(parse_probe("pyenv: python3.12: command not found"), None);

@@ -67,9 +67,7 @@ impl StackSpec {
             binaries: binaries.into(),
             parameters: BTreeMap::new(),
         };
-        local_parameters()
-            .into_iter()
-            .fold(spec, |spec, (name, value)| spec.with(name, value))
+        local_parameters().into_iter().fold(spec, |spec, (name, value)| spec.with(name, value))
     }
 
     /// Sets a parameter of the template.
@@ -101,16 +99,8 @@ impl StackSpec {
 /// What every local stack is deployed with: section 4.5 of the design.
 #[must_use]
 pub fn local_parameters() -> [(&'static str, &'static str); 3] {
-    let architecture = if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        "x86_64"
-    };
-    [
-        ("Stage", "local"),
-        ("AllowInsecureTargets", "true"),
-        ("Architecture", architecture),
-    ]
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    [("Stage", "local"), ("AllowInsecureTargets", "true"), ("Architecture", architecture)]
 }
 
 /// A deployed stack.
@@ -131,9 +121,7 @@ impl Stack {
     /// If the template has no such output.
     #[must_use]
     pub fn output(&self, name: &str) -> &str {
-        self.outputs
-            .get(name)
-            .unwrap_or_else(|| panic!("no output {name} in {:?}", self.outputs))
+        self.outputs.get(name).unwrap_or_else(|| panic!("no output {name} in {:?}", self.outputs))
     }
 }
 
@@ -150,9 +138,7 @@ impl Emulator {
     /// [`Error::Stack`], with the end of its log.
     pub fn start(venv: &Venv, options: Options) -> Result<Self, Error> {
         let keep_directory = options.directory.is_some();
-        let directory = options
-            .directory
-            .unwrap_or_else(|| own_directory(venv.layout()));
+        let directory = options.directory.unwrap_or_else(|| own_directory(venv.layout()));
         let mut child = spawn(venv, &directory, options.port)
             .map_err(|e| Error::Stack(format!("the emulator could not be started: {e}")))?;
         let (Some(requests), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
@@ -167,10 +153,7 @@ impl Emulator {
         let Some(endpoint_url) = ready["ready"].as_str() else {
             drop(requests);
             child.wait().ok();
-            return Err(Error::Stack(format!(
-                "the emulator did not start:\n{}",
-                log(&directory)
-            )));
+            return Err(Error::Stack(format!("the emulator did not start:\n{}", log(&directory))));
         };
         let waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         Ok(Self {
@@ -226,11 +209,7 @@ impl Emulator {
             Some(function) => Some(self.function_url(function)?),
             None => None,
         };
-        Ok(Stack {
-            name: spec.name.clone(),
-            outputs,
-            api_url,
-        })
+        Ok(Stack { name: spec.name.clone(), outputs, api_url })
     }
 
     /// Invokes a function (a name from the outputs), waits, and returns its answer.
@@ -256,9 +235,7 @@ impl Emulator {
         }
         if let Some(requests) = &self.requests {
             // If this fails the emulator is about to end, and the wait below with it.
-            lock(requests)
-                .write_all(format!("{request}\n").as_bytes())
-                .ok();
+            lock(requests).write_all(format!("{request}\n").as_bytes()).ok();
         }
         let Ok(mut answer) = answer.recv() else {
             let log = log(&self.directory);
@@ -289,10 +266,7 @@ impl Drop for Emulator {
 fn own_directory(layout: &Layout) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    layout
-        .state()
-        .join("emulators")
-        .join(format!("{}-{count}", process::id()))
+    layout.state().join("emulators").join(format!("{}-{count}", process::id()))
 }
 
 fn spawn(venv: &Venv, directory: &Path, port: Option<u16>) -> std::io::Result<Child> {
@@ -317,9 +291,7 @@ fn pass_on(answers: BufReader<ChildStdout>, waiting: Arc<Waiting>) -> Receiver<(
         for line in answers.lines().map_while(Result::ok) {
             let answer: Value = serde_json::from_str(&line).unwrap_or_default();
             let id = answer["id"].as_u64().unwrap_or(u64::MAX);
-            let asked_by = lock(&waiting)
-                .as_mut()
-                .and_then(|waiting| waiting.remove(&id));
+            let asked_by = lock(&waiting).as_mut().and_then(|waiting| waiting.remove(&id));
             if let Some(asked_by) = asked_by {
                 asked_by.send(answer).ok();
             }
@@ -359,21 +331,10 @@ mod tests {
         let spec = StackSpec::new(&Layout::at(Path::new("/clone")), "one", "/built")
             .with("AllowInsecureTargets", "false");
         let arguments: Vec<_> = spec.as_arguments();
-        for expected in [
-            "one",
-            "/clone/template.yaml",
-            "Stage=local",
-            "AllowInsecureTargets=false",
-        ] {
-            assert!(
-                arguments.iter().any(|argument| argument == expected),
-                "{arguments:?}"
-            );
+        for expected in ["one", "/clone/template.yaml", "Stage=local", "AllowInsecureTargets=false"]
+        {
+            assert!(arguments.iter().any(|argument| argument == expected), "{arguments:?}");
         }
-        assert!(
-            !arguments
-                .iter()
-                .any(|argument| argument == "AllowInsecureTargets=true")
-        );
+        assert!(!arguments.iter().any(|argument| argument == "AllowInsecureTargets=true"));
     }
 }

@@ -18,10 +18,7 @@ pub fn without_aws(command: &mut Command) -> &mut Command {
 /// The emulator strips further (`emulator.py`): its environment is what the functions get.
 pub fn loopback_only(command: &mut Command) -> &mut Command {
     for (name, _) in env::vars_os() {
-        if name
-            .to_str()
-            .is_some_and(|name| is_proxy(name) || is_python(name))
-        {
+        if name.to_str().is_some_and(|name| is_proxy(name) || is_python(name)) {
             command.env_remove(name);
         }
     }

@@ -24,9 +24,8 @@ impl Error {
         match self {
             Self::Usage(_) => 2,
             Self::Machine(problems) => {
-                let only_the_port = problems
-                    .iter()
-                    .all(|problem| matches!(problem, Problem::PortTaken { .. }));
+                let only_the_port =
+                    problems.iter().all(|problem| matches!(problem, Problem::PortTaken { .. }));
                 if only_the_port { 4 } else { 3 }
             }
             Self::Build(_) => 5,

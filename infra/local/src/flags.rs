@@ -119,9 +119,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Request, Err
 
 fn set(up: &mut Up, name: &str, value: &str) -> Result<(), Error> {
     if FIXED.contains(&name) {
-        return Err(usage(&format!(
-            "parameter {name} is fixed on the local stack"
-        )));
+        return Err(usage(&format!("parameter {name} is fixed on the local stack")));
     }
     match up.parameters.insert(name.to_owned(), value.to_owned()) {
         None => Ok(()),
@@ -132,9 +130,7 @@ fn set(up: &mut Up, name: &str, value: &str) -> Result<(), Error> {
 fn port(text: &str) -> Result<u16, Error> {
     match text.parse() {
         Ok(port) if port > 0 => Ok(port),
-        Ok(_) | Err(_) => Err(usage(&format!(
-            "--port is a number from 1 to 65535, not {text}"
-        ))),
+        Ok(_) | Err(_) => Err(usage(&format!("--port is a number from 1 to 65535, not {text}"))),
     }
 }
 
@@ -145,11 +141,7 @@ fn port(text: &str) -> Result<u16, Error> {
 /// [`Error::Usage`] naming the first that is not, and those that are.
 pub fn check_parameters(up: &Up, template: &str) -> Result<(), Error> {
     let declared = declared_parameters(template);
-    match up
-        .parameters
-        .keys()
-        .find(|name| !declared.contains(&name.as_str()))
-    {
+    match up.parameters.keys().find(|name| !declared.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(usage(&format!(
             "template.yaml has no parameter {name}; it has {}",
@@ -208,24 +200,13 @@ Resources:
     fn refused(line: &str) -> String {
         let error = parse(line.split_whitespace().map(str::to_owned)).expect_err(line);
         assert_eq!(error.exit_code(), 2, "{line}");
-        error
-            .to_string()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned()
+        error.to_string().lines().next().unwrap_or_default().to_owned()
     }
 
     #[test]
     fn flags_become_a_request() {
         assert_eq!(up(""), Up::default());
-        assert_eq!(
-            up("--port 5000"),
-            Up {
-                port: Some(5000),
-                ..Up::default()
-            }
-        );
+        assert_eq!(up("--port 5000"), Up { port: Some(5000), ..Up::default() });
         assert_eq!(up("--port=5000"), up("--port 5000"));
         assert_eq!(up("--release").profile, Profile::Release);
         assert!(!up("--no-demo --detach").demo);
@@ -237,11 +218,7 @@ Resources:
     #[test]
     fn short_schedules_are_parameters_of_the_template() {
         let up = up("--retry-delays 2,4,6,8 --give-up-after 90 --param SqsDelayMaxSeconds=3");
-        let given: Vec<_> = up
-            .parameters
-            .iter()
-            .map(|(k, v)| (k.as_str(), v.as_str()))
-            .collect();
+        let given: Vec<_> = up.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(
             given,
             [
@@ -262,18 +239,9 @@ Resources:
             ("--detach=yes", "--detach=yes is not a flag of cargo local"),
             ("--port", "--port needs a value"),
             ("--port 0", "--port is a number from 1 to 65535, not 0"),
-            (
-                "--port 70000",
-                "--port is a number from 1 to 65535, not 70000",
-            ),
-            (
-                "--param Stage",
-                "--param is given as Key=Value, not as Stage",
-            ),
-            (
-                "--param Stage=prod",
-                "parameter Stage is fixed on the local stack",
-            ),
+            ("--port 70000", "--port is a number from 1 to 65535, not 70000"),
+            ("--param Stage", "--param is given as Key=Value, not as Stage"),
+            ("--param Stage=prod", "parameter Stage is fixed on the local stack"),
             (
                 "--retry-delays 1,2,3,4 --param RetryDelaysSeconds=5",
                 "parameter RetryDelaysSeconds is given twice",
@@ -286,10 +254,7 @@ Resources:
 
     #[test]
     fn parameters_that_the_template_does_not_have_are_named() {
-        assert_eq!(
-            declared_parameters(TEMPLATE),
-            ["Stage", "SqsDelayMaxSeconds"]
-        );
+        assert_eq!(declared_parameters(TEMPLATE), ["Stage", "SqsDelayMaxSeconds"]);
         assert!(check_parameters(&up("--param SqsDelayMaxSeconds=3"), TEMPLATE).is_ok());
         let error = check_parameters(&up("--param Queue=3"), TEMPLATE).expect_err("no parameter");
         assert!(

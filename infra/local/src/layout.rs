@@ -13,18 +13,14 @@ impl Layout {
     pub fn of_this_clone() -> Self {
         let compiled = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let package = env::var_os("CARGO_MANIFEST_DIR").map_or(compiled, PathBuf::from);
-        let root = package
-            .ancestors()
-            .find(|folder| folder.join("infra/local").is_dir());
+        let root = package.ancestors().find(|folder| folder.join("infra/local").is_dir());
         Self::at(root.unwrap_or(&package))
     }
 
     /// A clone by its root.
     #[must_use]
     pub fn at(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-        }
+        Self { root: root.to_owned() }
     }
 
     /// The clone's root.

@@ -41,11 +41,7 @@ fn start(layout: &Layout, up: &Up) -> Result<ExitCode, Error> {
         .map_err(|e| Error::Usage(format!("{}: {e}", layout.template().display())))?;
     flags::check_parameters(up, &template)?;
     let first = is_first_start(layout, up.profile);
-    let disk_gb = if first {
-        checks::DISK_FIRST_GB
-    } else {
-        checks::DISK_LATER_GB
-    };
+    let disk_gb = if first { checks::DISK_FIRST_GB } else { checks::DISK_LATER_GB };
     let python = checks::all(layout.root(), up.port, disk_gb).map_err(Error::Machine)?;
     let free = state(layout, &python.command, "check")?;
     if free != ExitCode::SUCCESS {
@@ -69,14 +65,7 @@ fn is_first_start(layout: &Layout, profile: Profile) -> bool {
     // Next to us, wherever cargo's target directory is.
     let built = env::current_exe()
         .ok()
-        .and_then(|launcher| {
-            Some(
-                launcher
-                    .parent()?
-                    .with_file_name(folder)
-                    .join(binaries::CLI),
-            )
-        })
+        .and_then(|launcher| Some(launcher.parent()?.with_file_name(folder).join(binaries::CLI)))
         .is_some_and(|cli| cli.exists());
     !(built && venv::exists(layout))
 }
@@ -98,17 +87,11 @@ fn how_long(first: bool, profile: Profile) -> &'static str {
 /// `state.py`: its exit code is ours.
 fn state(layout: &Layout, python: &str, what: &str) -> Result<ExitCode, Error> {
     let mut command = Command::new(python);
-    command
-        .arg(layout.script("state.py"))
-        .arg(what)
-        .arg(layout.state());
+    command.arg(layout.script("state.py")).arg(what).arg(layout.state());
     let status = environment::loopback_only(&mut command)
         .status()
         .map_err(|e| Error::Stack(format!("{python} could not be run: {e}")))?;
-    let code = status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1);
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     Ok(ExitCode::from(code))
 }
 
@@ -135,10 +118,7 @@ fn become_supervisor(
     }
     command.args(spec.as_arguments());
     let error = environment::loopback_only(&mut command).exec();
-    Err(Error::Stack(format!(
-        "{} could not be run: {error}",
-        venv.python().display()
-    )))
+    Err(Error::Stack(format!("{} could not be run: {error}", venv.python().display())))
 }
 
 fn say(message: &str) {

@@ -49,24 +49,15 @@ pub fn ensure(layout: &Layout, mut progress: impl FnMut(&str)) -> Result<Venv, E
         .arg(layout.script("requirements.txt"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    let mut maker = environment::without_aws(&mut maker)
-        .spawn()
-        .map_err(|e| cannot(&e))?;
+    let mut maker = environment::without_aws(&mut maker).spawn().map_err(|e| cannot(&e))?;
     let mut last = String::new();
-    for line in maker
-        .stdout
-        .take()
-        .into_iter()
-        .flat_map(|out| BufReader::new(out).lines())
-    {
+    for line in maker.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
         last = line.map_err(|e| cannot(&e))?;
         progress(&last);
     }
     let status = maker.wait().map_err(|e| cannot(&e))?;
     if status.success() {
-        Ok(Venv {
-            layout: layout.clone(),
-        })
+        Ok(Venv { layout: layout.clone() })
     } else {
         Err(Error::Environment(last))
     }

@@ -36,12 +36,8 @@ fn each_missing_thing_has_its_fixed_message() {
              Fedora: sudo dnf install gcc   macOS: xcode-select --install\n",
         ),
     ] {
-        let machine = Machine::new(name)
-            .with(&stand_ins)
-            .with(&[("python3", &python(GOOD))]);
-        machine
-            .run(&[])
-            .fails(3, &format!("cargo local: {message}"));
+        let machine = Machine::new(name).with(&stand_ins).with(&[("python3", &python(GOOD))]);
+        machine.run(&[]).fails(3, &format!("cargo local: {message}"));
     }
     for (name, probe, message) in [
         (
@@ -74,20 +70,14 @@ fn each_missing_thing_has_its_fixed_message() {
             Some(probe) => machine.with(&[("python3", &python(probe))]),
             None => machine,
         };
-        machine
-            .run(&[])
-            .fails(3, &format!("cargo local: {message}"));
+        machine.run(&[]).fails(3, &format!("cargo local: {message}"));
     }
 }
 
 #[test]
 fn everything_that_is_missing_is_told_at_once() {
     let run = Machine::new("bare").run(&[]);
-    for start in [
-        "Rust 1.94.1 or newer",
-        "No working C compiler",
-        "No Python found",
-    ] {
+    for start in ["Rust 1.94.1 or newer", "No working C compiler", "No Python found"] {
         assert!(run.stderr.contains(start), "{start}: {}", run.stderr);
     }
 }
@@ -100,11 +90,7 @@ fn a_newer_python_beside_an_old_one_is_found() {
         ("python3.12", "echo '3.12.1 1 90000000000'"),
     ]);
     let run = machine.run(&[]);
-    assert!(
-        run.stderr.starts_with("cargo local: No working C compiler"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.starts_with("cargo local: No working C compiler"), "{}", run.stderr);
     assert!(!run.stderr.contains("Python"), "{}", run.stderr);
 }
 
@@ -114,22 +100,13 @@ fn the_chosen_c_compiler_is_the_one_tried() {
     let run = machine
         .with(&[("python3", "echo '3.11.7 1 90000000000'")])
         .run_with(&[], &[("CC", "ccache no-such-compiler")]);
-    assert!(
-        run.stderr
-            .contains("`ccache no-such-compiler` does not compile"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.contains("`ccache no-such-compiler` does not compile"), "{}", run.stderr);
 }
 
 #[test]
 fn a_taken_port_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener
-        .local_addr()
-        .expect("its address")
-        .port()
-        .to_string();
+    let port = listener.local_addr().expect("its address").port().to_string();
     let machine = Machine::new("port").ready();
     machine.run(&["--port", &port]).fails(
         4,
@@ -143,10 +120,9 @@ fn a_taken_port_is_named() {
 #[test]
 fn wrong_flags_are_told_before_anything_else() {
     let machine = Machine::new("flags"); // Nothing is installed on it.
-    machine.run(&["--wat"]).fails(
-        2,
-        "cargo local: --wat is not a flag of cargo local\n  See: cargo local --help\n",
-    );
+    machine
+        .run(&["--wat"])
+        .fails(2, "cargo local: --wat is not a flag of cargo local\n  See: cargo local --help\n");
     machine.run(&["--param", "Retries=3"]).fails(
         2,
         "cargo local: template.yaml has no parameter Retries; it has Stage, RetryDelaysSeconds\n  \
@@ -161,14 +137,7 @@ fn builds_then_becomes_the_supervisor_without_the_shells_aws_settings() {
     let machine = Machine::new("flow").ready();
     let port = free_port().to_string();
     let run = machine.run_with(
-        &[
-            "--retry-delays",
-            "2,4,6,8",
-            "--port",
-            &port,
-            "--no-demo",
-            "--detach",
-        ],
+        &["--retry-delays", "2,4,6,8", "--port", &port, "--no-demo", "--detach"],
         &[
             ("AWS_PROFILE", "production"),
             ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
@@ -179,11 +148,7 @@ fn builds_then_becomes_the_supervisor_without_the_shells_aws_settings() {
         ],
     );
     assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(
-        run.stderr.contains("the first start compiles everything"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.contains("the first start compiles everything"), "{}", run.stderr);
     assert!(run.stderr.contains("cargo local: made\n"), "{}", run.stderr);
     for argument in [
         &format!("--port={port}"),
@@ -194,33 +159,17 @@ fn builds_then_becomes_the_supervisor_without_the_shells_aws_settings() {
         "AllowInsecureTargets=true",
         "/built/debug",
     ] {
-        assert!(
-            run.stdout.lines().any(|line| line.ends_with(argument)),
-            "{}",
-            run.stdout
-        );
+        assert!(run.stdout.lines().any(|line| line.ends_with(argument)), "{}", run.stdout);
     }
-    for secret in [
-        "production",
-        "AKIAEXAMPLE",
-        "example.com",
-        "proxy",
-        "elsewhere",
-    ] {
+    for secret in ["production", "AKIAEXAMPLE", "example.com", "proxy", "elsewhere"] {
         assert!(!run.stdout.contains(secret), "{secret}: {}", run.stdout);
     }
     let no_profiles = |line: &str| line.contains("AWS_CONFIG_FILE") && line.contains("/dev/null");
     assert!(run.stdout.lines().any(no_profiles), "{}", run.stdout);
     let cargo = fs::read_to_string(machine.clone_path("cargo-was-told")).expect("cargo ran");
-    assert!(
-        cargo.contains("--package=cli --package=ingest --package=sender"),
-        "{cargo}"
-    );
+    assert!(cargo.contains("--package=cli --package=ingest --package=sender"), "{cargo}");
     assert!(!cargo.contains("AKIAEXAMPLE"), "{cargo}");
-    assert!(
-        cargo.contains("HTTPS_PROXY"),
-        "downloads may need it: {cargo}"
-    );
+    assert!(cargo.contains("HTTPS_PROXY"), "downloads may need it: {cargo}");
 }
 
 fn free_port() -> u16 {
@@ -230,40 +179,23 @@ fn free_port() -> u16 {
 
 #[test]
 fn a_failed_build_and_a_failed_environment_have_their_exit_codes() {
-    let broken = Machine::new("build-fails")
-        .ready()
-        .with(&[("cargo", "exit 101")]);
+    let broken = Machine::new("build-fails").ready().with(&[("cargo", "exit 101")]);
     let run = broken.run(&[]);
     assert_eq!(run.code, 5, "{}", run.stderr);
-    assert!(
-        run.stderr
-            .ends_with("the build failed: cargo says why above\n"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.ends_with("the build failed: cargo says why above\n"), "{}", run.stderr);
 
     let offline = Machine::new("venv-fails").ready();
-    offline.write(
-        "infra/local/make_venv.py",
-        "print('no network')\nraise SystemExit(1)\n",
-    );
+    offline.write("infra/local/make_venv.py", "print('no network')\nraise SystemExit(1)\n");
     let run = offline.run(&[]);
     assert_eq!(run.code, 6, "{}", run.stderr);
-    assert!(
-        run.stderr.ends_with("cargo local: no network\n"),
-        "{}",
-        run.stderr
-    );
+    assert!(run.stderr.ends_with("cargo local: no network\n"), "{}", run.stderr);
 }
 
 #[test]
 fn a_running_stack_is_left_alone_until_down() {
     let machine = Machine::new("running").ready();
     let mut supervisor = held_by(&machine, &[]);
-    machine.write(
-        ".local/stack.json",
-        r#"{"endpoint_url":"http://127.0.0.1:4599"}"#,
-    );
+    machine.write(".local/stack.json", r#"{"endpoint_url":"http://127.0.0.1:4599"}"#);
     machine.run(&[]).fails(
         8,
         &format!(
@@ -275,10 +207,7 @@ fn a_running_stack_is_left_alone_until_down() {
     assert!(machine.clone_path(".local/stack.json").exists());
 
     let down = machine.run(&["down"]);
-    assert_eq!(
-        (down.code, down.stdout.as_str()),
-        (0, "the local stack is down\n")
-    );
+    assert_eq!((down.code, down.stdout.as_str()), (0, "the local stack is down\n"));
     assert!(!supervisor.wait().expect("ended").success());
     assert!(!machine.clone_path(".local/stack.json").exists());
 
@@ -294,13 +223,8 @@ fn what_a_killed_stack_left_is_cleaned_up_and_nothing_else() {
     let machine = Machine::new("stale").ready();
     let mut left = machine.spawn_sleeper();
     let mut other = machine.spawn_sleeper();
-    let recorded = [
-        (left.id(), None),
-        (
-            other.id(),
-            Some("what had this number when the stack was started"),
-        ),
-    ];
+    let recorded =
+        [(left.id(), None), (other.id(), Some("what had this number when the stack was started"))];
     let mut supervisor = held_by(&machine, &recorded);
     machine.write(".local/stack.json", "{}");
     supervisor.kill().expect("killed");
@@ -312,10 +236,7 @@ fn what_a_killed_stack_left_is_cleaned_up_and_nothing_else() {
     assert!(run.stdout.starts_with(said), "{}", run.stdout);
     assert!(!machine.clone_path(".local/stack.json").exists());
     assert!(!left.wait().expect("ended").success());
-    assert!(
-        other.try_wait().expect("a child").is_none(),
-        "ended a process that was not ours"
-    );
+    assert!(other.try_wait().expect("a child").is_none(), "ended a process that was not ours");
 }
 
 #[test]
@@ -330,15 +251,10 @@ fn a_half_made_environment_is_made_again_and_once() {
                 let mut lines = Vec::new();
                 let venv = local::venv::ensure(&layout, |line| lines.push(line.to_owned()));
                 assert!(venv.is_ok_and(|venv| venv.python().exists()), "{lines:?}");
-                lines
-                    .iter()
-                    .filter(|line| line.ends_with("is ready"))
-                    .count()
+                lines.iter().filter(|line| line.ends_with("is ready")).count()
             })
         });
-        both.into_iter()
-            .map(|thread| thread.join().expect("no panic"))
-            .sum::<usize>()
+        both.into_iter().map(|thread| thread.join().expect("no panic")).sum::<usize>()
     });
     assert_eq!(made, 1);
     assert!(local::venv::exists(&layout));

@@ -163,9 +163,7 @@ signal.pause()
         .spawn()
         .expect("a holder");
     let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped"))
-        .read_line(&mut line)
-        .expect("a line");
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
     assert_eq!(line, "held\n");
     Process(child)
 }
