@@ -28,7 +28,7 @@ DEMO_DEADLINE_S = 60
 END_DEADLINE_S = 5
 
 # Exit codes, listed with the others in `cargo local --help`.
-PORT_TAKEN, STACK_FAILED, DEMO_FAILED = 4, 7, 9
+PORT_TAKEN, STACK_FAILED, DEMO_FAILED, INTERRUPTED_EARLY = 4, 7, 9, 130
 
 
 class Failed(Exception):
@@ -60,6 +60,7 @@ def main() -> int:
         return failure.code
     except Interrupted:
         print("\ntaking the local stack down", flush=True)
+        return 0 if stack.is_ready else INTERRUPTED_EARLY
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
@@ -97,6 +98,7 @@ class LocalStack:
         self._emulator: Emulator | None = None
         self._demo: Demo | None = None
         self._tick_trouble = ""
+        self.is_ready = False
 
     def up(self) -> None:
         print("starting the emulator and deploying template.yaml", flush=True)
@@ -131,16 +133,15 @@ class LocalStack:
     def run(self, when_ready) -> None:
         """Ticks the sweeper, and answers what happens meanwhile."""
         deadline = time.monotonic() + DEMO_DEADLINE_S
-        ready = False
         if self._demo is None:
             self._events.put("demo ready")
         while True:
-            event = self._next_event(None if ready else deadline)
+            event = self._next_event(None if self.is_ready else deadline)
             if event == "demo ready":
-                ready = True
+                self.is_ready = True
                 self._announce()
                 when_ready(self._options.state)
-            elif event == "demo ended" and ready:
+            elif event == "demo ended" and self.is_ready:
                 say("the demo receiver has ended; the stack stays up")
             elif event == "demo ended" or event == "too late":
                 raise Failed(DEMO_FAILED, "the demo did not come up (its output is above)")

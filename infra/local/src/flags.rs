@@ -32,6 +32,7 @@ While it is up, .local/stack.json says where everything is (the CLI reads it by 
 exit codes: 0 ended as asked   2 unknown flag or parameter   3 something to install is missing
             4 port taken       5 the build failed            6 no Python environment
             7 no stack         8 already running             9 the demo failed
+            130 interrupted before it was ready
 ";
 
 /// Parameters that make a stack a local one; not to be set.
