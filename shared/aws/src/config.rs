@@ -82,6 +82,9 @@ pub fn install_crypto() {
     });
 }
 
+/// The first SDK client made with it reads the system's root certificates: 2 to 3 ms, spent at
+/// start on purpose, when Lambda gives a function more of a processor than later. `SSL_CERT_FILE`
+/// keeps that to one file.
 fn http_client() -> SharedHttpClient {
     install_crypto();
     aws_smithy_http_client::Builder::new()
