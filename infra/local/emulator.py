@@ -135,9 +135,19 @@ def use_environment(endpoint_url: str, directory: Path) -> None:
 
 def import_and_adjust_ministack(logs: Path) -> None:
     """MiniStack reads the environment when it is imported, hence not at the top."""
+    from ministack.core import iam_actions
     from ministack.services import lambda_svc, scheduler
 
     scheduler._SCHEDULE_TICK_INTERVAL = SCHEDULER_TICK_S
+
+    action_of = iam_actions.extract_iam_action
+
+    def action_as_on_aws(service, *request):
+        """On AWS a batch needs no permission of its own: sqs:SendMessage covers both."""
+        action = action_of(service, *request)
+        return action.removesuffix("Batch") if action and service == "sqs" else action
+
+    iam_actions.extract_iam_action = action_as_on_aws
 
     emit = lambda_svc._emit_lambda_logs
 

@@ -1,1 +1,88 @@
-fn main() {}
+//! `webhooks`: send and check events, register endpoints, read deliveries, run the demo.
+//!
+//! Against the local stack that `cargo local` described in `.local/stack.json`. Exit codes: 0
+//! fine; 1 the answer is no (an event was refused, nothing was found); 2 wrong usage; 3 it could
+//! not be done.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a CLI prints; `anstream` drops colour where none is wanted"
+)]
+
+mod deliveries;
+mod demo;
+mod endpoints;
+mod events;
+mod keys;
+mod output;
+mod stack;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Rackwave webhook delivery: the local stack and the ops commands.
+#[derive(Parser)]
+#[command(name = "webhooks", version, after_help = EXAMPLES)]
+struct Cli {
+    /// Answer in JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  webhooks send                              one sample event to the demo account
+  webhooks send --count 100 --rate 20        a hundred, twenty a second
+  webhooks send --file events.json           your own: an object, an array, or JSON lines
+  webhooks validate events.json              would they be taken, and why not
+  webhooks endpoints create --account acct_42 --url https://hooks.example.com/in \\
+      --event-types 'email.*' --alert-email ops@example.com
+  webhooks deliveries list ep_…              what an endpoint got, newest first
+  webhooks deliveries show dlv_…             one delivery with every attempt
+  webhooks deliveries tail                   attempts as they happen
+
+Exit codes: 0 fine, 1 the answer is no, 2 wrong usage, 3 it could not be done.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Put events on the queue, as a product does.
+    Send(events::Send),
+    /// Check events without sending them.
+    Validate(events::Validate),
+    /// Register and look up endpoints.
+    #[command(subcommand)]
+    Endpoints(endpoints::Endpoints),
+    /// Read the delivery log.
+    #[command(subcommand)]
+    Deliveries(deliveries::Deliveries),
+    /// Make API keys.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// The demo receiver of the local stack.
+    #[command(subcommand)]
+    Demo(demo::Demo),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let Cli { json, command } = Cli::parse();
+    let done = match command {
+        Command::Send(send) => send.run(json).await,
+        Command::Validate(validate) => validate.run(json),
+        Command::Endpoints(endpoints) => endpoints.run(json).await,
+        Command::Deliveries(deliveries) => deliveries.run(json).await,
+        Command::Keys(keys) => keys.run(json).await,
+        Command::Demo(demo) => demo.run(json).await,
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            anstream::eprintln!("webhooks: {error:#}");
+            ExitCode::from(3)
+        }
+    }
+}

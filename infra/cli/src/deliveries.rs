@@ -1,0 +1,226 @@
+//! `webhooks deliveries`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use clap::Subcommand;
+use domain::delivery::{Attempt, Delivery};
+use domain::ids::{DeliveryId, EndpointId};
+use domain::ports::Deliveries as _;
+use domain::schedule::Tier;
+use serde_json::{Value, json};
+
+use crate::output::{self, dim, outcome, plain, status};
+use crate::stack::Stack;
+
+/// The documented number of scheduled attempts.
+const ATTEMPTS: Tier = 5;
+/// How often `tail` looks.
+const LOOK: Duration = Duration::from_secs(1);
+/// Deliveries of one endpoint that `tail` watches.
+const WATCHED: usize = 100;
+/// Endpoints that `tail` watches.
+const ENDPOINTS: usize = 200;
+
+#[derive(Subcommand)]
+pub enum Deliveries {
+    /// An endpoint's deliveries, newest first.
+    List {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// How many.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+        limit: u16,
+    },
+    /// One delivery with every attempt.
+    Show {
+        /// Its id.
+        id: DeliveryId,
+    },
+    /// Attempts as they happen, until interrupted.
+    Tail {
+        /// Only this endpoint's.
+        endpoint: Option<EndpointId>,
+    },
+}
+
+impl Deliveries {
+    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
+        match self {
+            Self::List { endpoint, limit } => list(&endpoint, limit.into(), json).await,
+            Self::Show { id } => show(&id, json).await,
+            Self::Tail { endpoint } => tail(endpoint, json).await,
+        }
+    }
+}
+
+async fn list(id: &EndpointId, limit: usize, json: bool) -> anyhow::Result<bool> {
+    let store = Stack::local()?.store()?;
+    let Some(endpoint) = store.endpoint_by_id(id).await? else {
+        anstream::eprintln!("there is no endpoint {id}");
+        return Ok(false);
+    };
+    let page = store.deliveries_of(id, endpoint.shards, None, limit).await?;
+    if json {
+        output::json(&json!({"data": page.items.iter().map(to_json).collect::<Vec<_>>()}));
+        return Ok(true);
+    }
+    let row = |d: &Delivery| {
+        let last = d.attempts.last().map(|a| &a.answer);
+        vec![
+            dim(d.created_at),
+            plain(&d.event),
+            status(d.status),
+            plain(d.attempt_count),
+            last.map_or(dim("-"), |a| outcome(a.outcome, a.http_status)),
+            d.next_attempt_at.map_or(dim("-"), plain),
+            plain(&d.id),
+        ]
+    };
+    let rows: Vec<_> = page.items.iter().map(row).collect();
+    let titles =
+        ["CREATED", "EVENT", "STATUS", "ATTEMPTS", "LAST ANSWER", "NEXT ATTEMPT", "DELIVERY"];
+    output::table(&titles, &rows);
+    Ok(true)
+}
+
+async fn show(id: &DeliveryId, json: bool) -> anyhow::Result<bool> {
+    match Stack::local()?.store()?.delivery(id).await? {
+        None => {
+            anstream::eprintln!("there is no delivery {id}");
+            return Ok(false);
+        }
+        Some(delivery) if json => output::json(&to_json(&delivery)),
+        Some(delivery) => describe(&delivery),
+    }
+    Ok(true)
+}
+
+fn describe(delivery: &Delivery) {
+    let or_dash = |text: Option<String>| text.map_or(dim("-"), plain);
+    output::list(&[
+        ("id", plain(&delivery.id)),
+        ("account_id", plain(&delivery.account_id)),
+        ("endpoint_id", plain(delivery.id.endpoint())),
+        ("url", or_dash(delivery.url.clone())),
+        ("event", plain(&delivery.event)),
+        ("event_id", plain(&delivery.event_id)),
+        ("source_id", or_dash(delivery.source_id.clone())),
+        ("status", status(delivery.status)),
+        ("created_at", plain(delivery.created_at)),
+        ("next_attempt_at", or_dash(delivery.next_attempt_at.map(|at| at.to_string()))),
+        ("gives_up_at", or_dash(delivery.gives_up_at.map(|at| at.to_string()))),
+    ]);
+    anstream::println!();
+    let row = |attempt: &Attempt| {
+        let answer = &attempt.answer;
+        let said = answer.error.clone().or_else(|| answer.response_body.clone());
+        vec![
+            plain(attempt.number),
+            dim(attempt.at),
+            outcome(answer.outcome, answer.http_status),
+            plain(format!("{} ms", answer.duration_ms)),
+            plain(one_line(&said.unwrap_or_default())),
+        ]
+    };
+    let rows: Vec<_> = delivery.attempts.iter().map(row).collect();
+    output::table(&["#", "AT", "OUTCOME", "TOOK", "ANSWER"], &rows);
+}
+
+/// A customer's text must not move the cursor or fill the screen.
+fn one_line(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut line: String = plain.take(100).collect();
+    if text.chars().count() > 100 {
+        line.push('…');
+    }
+    line
+}
+
+async fn tail(only: Option<EndpointId>, json: bool) -> anyhow::Result<bool> {
+    let store = Stack::local()?.store()?;
+    let mut seen: HashMap<DeliveryId, (&'static str, u32)> = HashMap::new();
+    let mut first = true;
+    let mut ticks = tokio::time::interval(LOOK);
+    loop {
+        ticks.tick().await;
+        let endpoints = match &only {
+            Some(id) => store.endpoint_by_id(id).await?.into_iter().collect(),
+            None => store.all_endpoints(None, ENDPOINTS).await?.items,
+        };
+        let mut changed = Vec::new();
+        for endpoint in &endpoints {
+            let page = store.deliveries_of(&endpoint.id, endpoint.shards, None, WATCHED).await?;
+            for delivery in page.items {
+                let stage = (delivery.status.as_str(), delivery.attempt_count);
+                if seen.insert(delivery.id.clone(), stage) != Some(stage) && !first {
+                    changed.push(delivery);
+                }
+            }
+        }
+        first = false;
+        changed.sort_by_key(|delivery| delivery.attempts.last().map(|attempt| attempt.at));
+        changed.iter().for_each(|delivery| print_change(delivery, json));
+    }
+}
+
+fn print_change(delivery: &Delivery, json: bool) {
+    if json {
+        anstream::println!("{}", to_json(delivery));
+        return;
+    }
+    let last = delivery.attempts.last();
+    let at = last.map_or(delivery.created_at, |attempt| attempt.at);
+    let answer = last.map_or(dim("-"), |a| outcome(a.answer.outcome, a.answer.http_status));
+    let count = delivery.attempt_count;
+    let (event, id) = (&delivery.event, &delivery.id);
+    anstream::println!(
+        "{}  {event}  {}  attempt {count}: {answer}  {id}",
+        dim(at),
+        status(delivery.status)
+    );
+}
+
+/// The delivery as the API shows it (design 4.3).
+fn to_json(delivery: &Delivery) -> Value {
+    let left = match delivery.status.is_open() {
+        true => ATTEMPTS.saturating_sub(delivery.scheduled_attempts),
+        false => 0,
+    };
+    without_nulls(json!({
+        "id": delivery.id,
+        "event_id": delivery.event_id,
+        "source_id": delivery.source_id,
+        "event": delivery.event,
+        "endpoint_id": delivery.id.endpoint(),
+        "status": delivery.status.as_str(),
+        "reason": delivery.status.reason(),
+        "created_at": delivery.created_at,
+        "attempts_left": left,
+        "next_attempt_at": delivery.next_attempt_at,
+        "gives_up_at": delivery.gives_up_at,
+        "attempts": delivery.attempts.iter().map(attempt_json).collect::<Vec<_>>(),
+    }))
+}
+
+fn attempt_json(attempt: &Attempt) -> Value {
+    let answer = &attempt.answer;
+    without_nulls(json!({
+        "number": attempt.number,
+        "trigger": attempt.trigger.as_str(),
+        "at": attempt.at,
+        "duration_ms": answer.duration_ms,
+        "first_byte_ms": answer.first_byte_ms,
+        "outcome": answer.outcome.as_str(),
+        "http_status": answer.http_status,
+        "response_body": answer.response_body,
+        "error": answer.error,
+    }))
+}
+
+fn without_nulls(mut value: Value) -> Value {
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, field| !field.is_null());
+    }
+    value
+}

@@ -1,0 +1,222 @@
+//! `webhooks endpoints`.
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use domain::endpoint::register::Registration;
+use domain::endpoint::{Endpoint, EndpointState};
+use domain::ids::{AccountId, EndpointId};
+use domain::limits::ENDPOINTS_PER_ACCOUNT;
+use domain::ports::{Clock, Endpoints as _};
+use domain::secret::{Secret, SigningSecrets};
+use serde_json::{Value, json};
+
+use crate::output::{self, dim, plain, verdict};
+use crate::stack::Stack;
+
+/// Endpoints shown at most by one `list` without `--account`.
+const LISTED: usize = 1_000;
+
+#[derive(Subcommand)]
+pub enum Endpoints {
+    /// Register an endpoint; its secret is shown this once.
+    Create(Box<Create>),
+    /// All endpoints, or those of one account.
+    List {
+        /// Only this account's.
+        #[arg(long)]
+        account: Option<AccountId>,
+    },
+    /// One endpoint.
+    Show {
+        /// Its id.
+        id: EndpointId,
+    },
+}
+
+#[derive(Args)]
+pub struct Create {
+    /// The Rackwave customer number.
+    #[arg(long)]
+    account: String,
+    /// Where events go.
+    #[arg(long)]
+    url: String,
+    /// Names, prefixes such as `email.*`, or `*`; joined by commas.
+    #[arg(long, value_delimiter = ',', required = true)]
+    event_types: Vec<String>,
+    /// Where the owner reads mail.
+    #[arg(long)]
+    alert_email: String,
+    /// Only events of this product.
+    #[arg(long)]
+    product: Option<String>,
+    /// Only events of this platform.
+    #[arg(long)]
+    platform_id: Option<String>,
+    /// Your own words.
+    #[arg(long)]
+    description: Option<String>,
+    /// Sent with every request, as `Name: value`; may be repeated.
+    #[arg(long = "header", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// The most requests a second.
+    #[arg(long)]
+    max_per_second: Option<u32>,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("must be `Name: value`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+impl Endpoints {
+    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
+        match self {
+            Self::Create(create) => create.run(json).await,
+            Self::List { account } => list(account, json).await,
+            Self::Show { id } => show(&id, json).await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self, json: bool) -> anyhow::Result<bool> {
+        let registration = Registration {
+            account_id: self.account,
+            url: self.url,
+            event_types: self.event_types,
+            alert_email: self.alert_email,
+            product: self.product,
+            platform_id: self.platform_id,
+            description: self.description,
+            headers: self.headers,
+            max_per_second: self.max_per_second,
+        };
+        let (endpoint, secret) = register(&Stack::local()?, registration).await?;
+        if json {
+            let mut value = to_json(&endpoint);
+            value["secret"] = secret.reveal().into();
+            output::json(&value);
+        } else {
+            describe(&endpoint);
+            output::list(&[("secret", plain(secret.reveal()))]);
+            anstream::println!("The secret is not shown again.");
+        }
+        Ok(true)
+    }
+}
+
+/// Registers an endpoint with a new secret.
+pub async fn register(
+    stack: &Stack,
+    registration: Registration,
+) -> anyhow::Result<(Endpoint, Secret)> {
+    let now = aws::clock::SystemClock.now();
+    let id = aws::clock::new_endpoint_id()?;
+    let endpoint = registration.check(id, stack.target_rules(), now)?;
+    let store = stack.store()?;
+    let others = store.of_account(&endpoint.account_id).await?;
+    let living = others.iter().filter(|e| !matches!(e.state, EndpointState::Deleted { .. }));
+    if living.count() >= ENDPOINTS_PER_ACCOUNT {
+        bail!("account_id has {ENDPOINTS_PER_ACCOUNT} endpoints, the most an account may have");
+    }
+    let secret = aws::clock::new_secret()?;
+    let secrets = SigningSecrets { current: secret.clone(), previous: None };
+    store.create_endpoint(&endpoint, &secrets).await?;
+    Ok((endpoint, secret))
+}
+
+async fn list(account: Option<AccountId>, json: bool) -> anyhow::Result<bool> {
+    let store = Stack::local()?.store()?;
+    let endpoints = match account {
+        Some(account) => store.of_account(&account).await?,
+        None => store.all_endpoints(None, LISTED).await?.items,
+    };
+    if json {
+        output::json(&json!({"data": endpoints.iter().map(to_json).collect::<Vec<_>>()}));
+        return Ok(true);
+    }
+    let row = |e: &Endpoint| {
+        vec![plain(&e.id), plain(&e.account_id), state(e), plain(types(e)), plain(&e.url)]
+    };
+    let rows: Vec<_> = endpoints.iter().map(row).collect();
+    output::table(&["ENDPOINT", "ACCOUNT", "STATUS", "EVENTS", "URL"], &rows);
+    Ok(true)
+}
+
+async fn show(id: &EndpointId, json: bool) -> anyhow::Result<bool> {
+    match Stack::local()?.store()?.endpoint_by_id(id).await? {
+        None => {
+            anstream::eprintln!("there is no endpoint {id}");
+            return Ok(false);
+        }
+        Some(endpoint) if json => output::json(&to_json(&endpoint)),
+        Some(endpoint) => describe(&endpoint),
+    }
+    Ok(true)
+}
+
+fn describe(endpoint: &Endpoint) {
+    let optional = |text: &Option<String>| text.as_ref().map_or(dim("-"), plain);
+    let names: Vec<&str> = endpoint.headers.iter().map(|h| h.name.as_str()).collect();
+    output::list(&[
+        ("id", plain(&endpoint.id)),
+        ("account_id", plain(&endpoint.account_id)),
+        ("status", state(endpoint)),
+        ("url", plain(&endpoint.url)),
+        ("event_types", plain(types(endpoint))),
+        ("product", endpoint.product.map_or(dim("-"), |p| plain(p.as_str()))),
+        ("platform_id", optional(&endpoint.platform_id)),
+        ("description", optional(&endpoint.description)),
+        ("alert_email", plain(&endpoint.alert_email)),
+        ("headers", if names.is_empty() { dim("-") } else { plain(names.join(", ")) }),
+        ("created_at", plain(endpoint.created_at)),
+    ]);
+}
+
+fn types(endpoint: &Endpoint) -> String {
+    endpoint.event_types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn state(endpoint: &Endpoint) -> output::Cell {
+    match endpoint.state {
+        EndpointState::Enabled => verdict(true, "enabled"),
+        EndpointState::Disabled { reason, at } => {
+            verdict(false, &format!("disabled ({}) since {at}", reason.as_str()))
+        }
+        EndpointState::Deleted { at } => verdict(false, &format!("deleted at {at}")),
+    }
+}
+
+/// The endpoint as the API shows it (design 4.3).
+fn to_json(endpoint: &Endpoint) -> Value {
+    let mut value = json!({
+        "id": endpoint.id,
+        "account_id": endpoint.account_id,
+        "url": endpoint.url,
+        "event_types": endpoint.event_types.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "alert_email": endpoint.alert_email,
+        "headers": endpoint.headers.iter().map(|h| &h.name).collect::<Vec<_>>(),
+        "created_at": endpoint.created_at,
+        "updated_at": endpoint.updated_at,
+    });
+    let mut set = |name: &str, text: Option<Value>| {
+        if let Some(text) = text {
+            value[name] = text;
+        }
+    };
+    set("product", endpoint.product.map(|p| p.as_str().into()));
+    set("platform_id", endpoint.platform_id.clone().map(Value::from));
+    set("description", endpoint.description.clone().map(Value::from));
+    set("max_per_second", endpoint.max_per_second.map(Value::from));
+    match endpoint.state {
+        EndpointState::Enabled => set("status", Some("enabled".into())),
+        EndpointState::Disabled { reason, at } => {
+            set("status", Some("disabled".into()));
+            set("disabled_reason", Some(reason.as_str().into()));
+            set("disabled_at", Some(at.to_string().into()));
+        }
+        EndpointState::Deleted { .. } => set("status", Some("deleted".into())),
+    }
+    value
+}

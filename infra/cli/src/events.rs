@@ -1,0 +1,233 @@
+//! `webhooks send` and `webhooks validate`.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use domain::envelope::{Element, Rejection, derive_event_id, parse_body};
+use domain::limits::{EVENTS_PER_MESSAGE, EVENTS_QUEUE_MESSAGE_BYTES};
+use domain::ports::{Clock, PortResult};
+use serde_json::{Value, json};
+
+use crate::output::{self, dim, plain, verdict};
+use crate::stack::Stack;
+
+/// Messages in one request.
+const BATCH: usize = 10;
+/// The largest file read.
+const FILE_BYTES: u64 = 256 * 1024 * 1024;
+
+#[derive(Args)]
+pub struct Send {
+    /// An object, an array, or JSON lines; `-` reads standard input. Without it, sample events.
+    #[arg(long)]
+    file: Option<PathBuf>,
+    /// How many sample events.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "file")]
+    count: u32,
+    /// Events a second; without it, as fast as it goes.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: Option<u32>,
+    /// The account of sample events.
+    #[arg(long, default_value = crate::demo::ACCOUNT, conflicts_with = "file")]
+    account: domain::ids::AccountId,
+    /// Send even what will be refused.
+    #[arg(long)]
+    unchecked: bool,
+}
+
+#[derive(Args)]
+pub struct Validate {
+    /// An object, an array, or JSON lines; `-` reads standard input.
+    file: PathBuf,
+}
+
+/// The sample event of the documentation, under an id of its own; `account` and `id` must need
+/// no escapes. Its data keeps the documented order.
+pub fn sample(account: &str, id: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","account_id":"{account}","event":"email.delivered","product":"migosmtp","platform_id":"1","timestamp":"2026-06-07T09:39:00Z","data":{SAMPLE_DATA}}}"#
+    )
+}
+
+const SAMPLE_DATA: &str = concat!(
+    r#"{"message_id":"msg_8f3a2b1c9d4e7f0a","to":"recipient@example.com","#,
+    r#""from":"hello@yourdomain.com","subject":"Your order has shipped","#,
+    r#""status":"delivered","delivered_at":"2026-06-07T09:38:55Z"}"#,
+);
+
+impl Send {
+    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
+        let now = aws::clock::SystemClock.now().as_millis();
+        let bodies = match &self.file {
+            Some(path) => messages(&read(path)?)?,
+            None => (0..self.count)
+                .map(|n| sample(self.account.as_str(), &format!("sample-{now}-{n}")))
+                .collect(),
+        };
+        if !self.unchecked && !report_refused(&bodies) {
+            bail!("nothing was sent; mend these, or send them all the same with --unchecked");
+        }
+        let sent = send(&Stack::local()?, &bodies, self.rate).await?;
+        let ids: Vec<String> = bodies
+            .iter()
+            .flat_map(|body| parse_body(body))
+            .filter_map(|element| element.verdict.ok())
+            .map(|envelope| derive_event_id(&envelope).to_string())
+            .collect();
+        if json {
+            output::json(&json!({"messages": sent, "event_ids": ids}));
+            return Ok(true);
+        }
+        anstream::println!("{sent} messages with {} events are on the queue", ids.len());
+        for id in ids.iter().take(3) {
+            anstream::println!("  {id}");
+        }
+        Ok(true)
+    }
+}
+
+/// Sends bodies as messages, at most `rate` a second, with a progress line where people look.
+async fn send(stack: &Stack, bodies: &[String], rate: Option<u32>) -> anyhow::Result<usize> {
+    let queues = stack.queues()?;
+    let pause = rate.map(|rate| Duration::from_secs(1) / rate);
+    let batch =
+        rate.map_or(BATCH, |rate| usize::try_from(rate / 4).unwrap_or(BATCH).clamp(1, BATCH));
+    let mut ticks =
+        tokio::time::interval(pause.map_or(Duration::from_millis(1), |p| {
+            p.saturating_mul(u32::try_from(batch).unwrap_or(1))
+        }));
+    let progress = std::io::stderr().is_terminal() && bodies.len() > BATCH;
+    let mut sent = 0;
+    for chunk in bodies.chunks(batch) {
+        if pause.is_some() {
+            ticks.tick().await;
+        }
+        let answers = queues.send_events(chunk).await;
+        answers.into_iter().collect::<PortResult<Vec<()>>>().context("sending stopped")?;
+        sent += chunk.len();
+        if progress {
+            eprint!("\r{sent} of {} messages", bodies.len());
+            std::io::stderr().flush()?;
+        }
+    }
+    if progress {
+        eprintln!();
+    }
+    Ok(sent)
+}
+
+impl Validate {
+    pub fn run(self, json: bool) -> anyhow::Result<bool> {
+        let bodies = messages(&read(&self.file)?)?;
+        let elements: Vec<Element<'_>> = bodies.iter().flat_map(|body| parse_body(body)).collect();
+        let good = elements.iter().all(|element| element.verdict.is_ok());
+        if json {
+            let verdicts: Vec<Value> = elements.iter().enumerate().map(to_json).collect();
+            output::json(&json!({"valid": good, "events": verdicts}));
+            return Ok(good);
+        }
+        let row = |(nth, element): (usize, &Element<'_>)| match &element.verdict {
+            Ok(envelope) => vec![
+                plain(nth),
+                verdict(true, "taken"),
+                plain(derive_event_id(envelope)),
+                dim(&envelope.event),
+            ],
+            Err(Rejection { code, message, .. }) => {
+                vec![plain(nth), verdict(false, "refused"), plain(code.as_str()), plain(message)]
+            }
+        };
+        let rows: Vec<_> = elements.iter().enumerate().map(row).collect();
+        output::table(&["#", "VERDICT", "EVENT ID OR CODE", "EVENT OR REASON"], &rows);
+        Ok(good)
+    }
+}
+
+fn to_json((nth, element): (usize, &Element<'_>)) -> Value {
+    match &element.verdict {
+        Ok(envelope) => json!({
+            "index": nth, "valid": true, "event_id": derive_event_id(envelope),
+            "event": envelope.event,
+        }),
+        Err(Rejection { code, message, field }) => json!({
+            "index": nth, "valid": false, "code": code.as_str(), "field": field,
+            "message": message,
+        }),
+    }
+}
+
+fn report_refused(bodies: &[String]) -> bool {
+    let mut good = true;
+    for (nth, element) in bodies.iter().flat_map(|body| parse_body(body)).enumerate() {
+        if let Err(Rejection { code, message, .. }) = element.verdict {
+            good = false;
+            anstream::eprintln!("event {nth} would be refused: {}: {message}", code.as_str());
+        }
+    }
+    good
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(FILE_BYTES).read_to_string(&mut text)?;
+    } else {
+        let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+        file.take(FILE_BYTES)
+            .read_to_string(&mut text)
+            .with_context(|| path.display().to_string())?;
+    }
+    Ok(text)
+}
+
+/// Message bodies that carry what the text holds, each as large as a message may be. JSON lines
+/// are told by a text that is no JSON as a whole while its first line is.
+fn messages(text: &str) -> anyhow::Result<Vec<String>> {
+    let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    let first = text.lines().next().unwrap_or_default();
+    if !is_json(text) && is_json(first) {
+        return Ok(text.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect());
+    }
+    let whole = text.trim();
+    if !whole.starts_with('[') || parse_body(whole).iter().any(|e| e.index.is_some()) {
+        ensure!(
+            whole.len() <= EVENTS_QUEUE_MESSAGE_BYTES,
+            "larger than a message may be; use JSON lines"
+        );
+        return Ok(vec![whole.to_owned()]);
+    }
+    // More elements than one message takes, or an array that is refused as a whole.
+    match serde_json::from_str::<Vec<&serde_json::value::RawValue>>(whole) {
+        Ok(elements) if elements.len() > EVENTS_PER_MESSAGE => {
+            Ok(elements.into_iter().map(|element| element.get().to_owned()).collect())
+        }
+        Ok(_) | Err(_) => Ok(vec![whole.to_owned()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_is_sent_as() {
+        let one = sample("acct_1", "a");
+        assert_eq!(messages(&one).expect("read"), [one.clone()]);
+        let array = format!("[{one}, {one}]");
+        assert_eq!(messages(&array).expect("read"), [array]);
+        let lines = format!("{one}\n\n{one}\n");
+        assert_eq!(messages(&lines).expect("read"), [one.clone(), one.clone()]);
+        let many = format!("[{}]", vec![one.clone(); 101].join(","));
+        assert_eq!(messages(&many).expect("read").len(), 101);
+        assert_eq!(messages("[]").expect("read"), ["[]"]);
+        assert_eq!(messages("no json").expect("read"), ["no json"]);
+    }
+
+    #[test]
+    fn the_sample_is_taken() {
+        assert!(parse_body(&sample("acct_1", "a"))[0].verdict.is_ok());
+    }
+}

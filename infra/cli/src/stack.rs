@@ -1,0 +1,78 @@
+//! The stack that a command works on.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use aws::dynamo::{Store, Table, Tables};
+use aws::sqs::{Queue, QueueUrls, Queues};
+use domain::target::TargetRules;
+use serde::Deserialize;
+
+/// Points at another description than the nearest `.local/stack.json`.
+const STACK_FILE: &str = "WEBHOOKS_STACK_FILE";
+const RETENTION: Duration = Duration::from_secs(30 * 86_400);
+
+/// A running stack, as `cargo local` describes it.
+#[derive(Deserialize)]
+pub struct Stack {
+    endpoint_url: String,
+    region: String,
+    /// Where the delivery-log page is, if the stack has one.
+    pub api_url: Option<String>,
+    outputs: BTreeMap<String, String>,
+}
+
+impl Stack {
+    /// The local stack of the clone that the command runs in.
+    pub fn local() -> anyhow::Result<Self> {
+        let path =
+            path().context("no local stack is running here; start one with `cargo local`")?;
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} does not describe a stack", path.display()))
+    }
+
+    /// An output of the stack.
+    pub fn output(&self, name: &str) -> anyhow::Result<String> {
+        self.outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"))
+    }
+
+    /// Its tables.
+    pub fn store(&self) -> anyhow::Result<Store> {
+        let tables = [
+            (Table::Endpoints, "EndpointsTable"),
+            (Table::EndpointSecrets, "EndpointSecretsTable"),
+            (Table::Events, "EventsTable"),
+            (Table::Deliveries, "DeliveriesTable"),
+            (Table::ApiKeys, "ApiKeysTable"),
+        ];
+        let named = tables.into_iter().map(|(table, output)| Ok((table, self.output(output)?)));
+        let tables = Tables::new(named.collect::<anyhow::Result<Vec<_>>>()?);
+        Ok(Store::new(&self.config(), tables, RETENTION))
+    }
+
+    /// Its queues.
+    pub fn queues(&self) -> anyhow::Result<Queues> {
+        let urls = QueueUrls::new([(Queue::Events, self.output("EventsQueueUrl")?)]);
+        Ok(Queues::new(&self.config(), urls))
+    }
+
+    /// What URLs it takes.
+    pub fn target_rules(&self) -> TargetRules {
+        TargetRules::InsecureForLocal
+    }
+
+    fn config(&self) -> aws_config::SdkConfig {
+        aws::config::emulator(&self.endpoint_url, &self.region)
+    }
+}
+
+fn path() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(STACK_FILE) {
+        return Some(path.into());
+    }
+    let here = std::env::current_dir().ok()?;
+    here.ancestors().map(|folder| folder.join(".local/stack.json")).find(|path| path.is_file())
+}
