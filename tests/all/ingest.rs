@@ -17,9 +17,7 @@ fn plain(id: &str) -> String {
 
 fn world(endpoints: &[&str]) -> World {
     let world = World::new();
-    endpoints
-        .iter()
-        .for_each(|id| drop(world.register(id, &["email.*"])));
+    endpoints.iter().for_each(|id| drop(world.register(id, &["email.*"])));
     world
 }
 
@@ -27,12 +25,8 @@ fn world(endpoints: &[&str]) -> World {
 #[track_caller]
 fn check(world: &World, expected: (usize, usize, usize, usize)) {
     let state = world.state();
-    let found = (
-        state.events.len(),
-        state.deliveries.len(),
-        state.queued.len(),
-        state.rejected.len(),
-    );
+    let found =
+        (state.events.len(), state.deliveries.len(), state.queued.len(), state.rejected.len());
     assert_eq!(found, expected, "(events, deliveries, wake-ups, refused)");
 }
 
@@ -41,10 +35,7 @@ fn the_same_event_twice_is_one() {
     for bodies in [
         vec![plain("a"), plain("a")],
         vec![format!("[{},{}]", plain("a"), plain("a"))],
-        vec![
-            plain("a").replace(r#""id":"a","#, ""),
-            plain("a").replace(r#""id":"a","#, ""),
-        ],
+        vec![plain("a").replace(r#""id":"a","#, ""), plain("a").replace(r#""id":"a","#, "")],
     ] {
         let world = world(&["ep_1"]);
         let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
@@ -70,10 +61,7 @@ fn sent_again_later_it_is_still_posted_once() {
 #[test]
 fn the_same_id_with_other_content_is_refused() {
     let other = event("a", "acct_42", "migosmtp", r#"{"other":1}"#);
-    for bodies in [
-        vec![plain("a"), other.clone()],
-        vec![format!("[{},{other}]", plain("a"))],
-    ] {
+    for bodies in [vec![plain("a"), other.clone()], vec![format!("[{},{other}]", plain("a"))]] {
         let world = world(&["ep_1"]);
         let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
         assert_eq!(world.ingest_batch(&bodies, 1), Some(vec![]));
@@ -124,21 +112,10 @@ fn three_bad_ones_among_a_hundred() {
     check(&world, (97, 97, 97, 3));
     let state = world.state();
     let refused: Vec<_> = (state.rejected.iter())
-        .map(|r| {
-            (
-                r.index,
-                r.rejection.code.as_str(),
-                r.original.clone(),
-                &*r.source_message_id,
-            )
-        })
+        .map(|r| (r.index, r.rejection.code.as_str(), r.original.clone(), &*r.source_message_id))
         .collect();
-    let expected = [
-        (3, "invalid_envelope"),
-        (50, "invalid_field"),
-        (99, "unknown_field"),
-    ]
-    .map(|(index, code)| (Some(index), code, elements[index].clone(), "m0"));
+    let expected = [(3, "invalid_envelope"), (50, "invalid_field"), (99, "unknown_field")]
+        .map(|(index, code)| (Some(index), code, elements[index].clone(), "m0"));
     assert_eq!(refused, expected);
 }
 
@@ -157,10 +134,7 @@ fn a_disabled_endpoint_is_skipped_on_record() {
     let world = world(&["ep_1"]);
     let at = world.state().now;
     world.change(&"ep_1".parse().expect("valid"), |endpoint| {
-        endpoint.state = EndpointState::Disabled {
-            reason: DisabledReason::Manual,
-            at,
-        };
+        endpoint.state = EndpointState::Disabled { reason: DisabledReason::Manual, at };
     });
     world.accept(&plain("a"));
     check(&world, (1, 1, 0, 0));
@@ -190,9 +164,7 @@ const MEANWHILE: [(&str, fn(&World)); 4] = [
     ("one removed", |world| {
         let at = world.state().now;
         let id = "ep_1".parse().expect("valid");
-        world.change(&id, |endpoint| {
-            endpoint.state = EndpointState::Deleted { at }
-        });
+        world.change(&id, |endpoint| endpoint.state = EndpointState::Deleted { at });
     }),
     ("all disabled", |world| {
         let at = world.state().now;
@@ -226,14 +198,8 @@ fn killed_between_any_two_calls_the_first_decision_stands() {
             for event in state.events.values() {
                 for entry in &event.fan_out {
                     let delivery = state.deliveries.get(&entry.delivery_id);
-                    let status = delivery
-                        .unwrap_or_else(|| panic!("missing: {story}"))
-                        .status;
-                    let expected = if entry.skipped {
-                        Status::Skipped
-                    } else {
-                        Status::Pending
-                    };
+                    let status = delivery.unwrap_or_else(|| panic!("missing: {story}")).status;
+                    let expected = if entry.skipped { Status::Skipped } else { Status::Pending };
                     assert_eq!(status, expected, "{story}");
                     let wake_up =
                         |q: &&tests::world::Queued| q.body.contains(entry.delivery_id.as_str());

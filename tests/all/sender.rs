@@ -17,8 +17,7 @@ fn world_with_event() -> World {
 
 /// Seconds after the start.
 fn after_start(at: Timestamp) -> f64 {
-    at.since(Timestamp::parse(START).expect("valid"))
-        .as_secs_f64()
+    at.since(Timestamp::parse(START).expect("valid")).as_secs_f64()
 }
 
 #[test]
@@ -30,27 +29,13 @@ fn five_posts_on_the_documented_schedule_then_the_end() {
     let times: Vec<f64> = posts.iter().map(|post| after_start(post.at)).collect();
     // Each wait counts from the end of the attempt before (40 ms); schedules fire on full seconds.
     assert_eq!(times, [0.0, 300.04, 2_101.0, 9_302.0, 38_103.0]);
-    let attempts: Vec<&str> = posts
-        .iter()
-        .map(|post| post.header("X-Webhook-Attempt"))
-        .collect();
+    let attempts: Vec<&str> = posts.iter().map(|post| post.header("X-Webhook-Attempt")).collect();
     assert_eq!(attempts, ["1", "2", "3", "4", "5"]);
-    assert!(
-        posts
-            .iter()
-            .all(|post| post.request.body == posts[0].request.body)
-    );
-    assert!(
-        posts
-            .iter()
-            .all(|post| post.header("webhook-id") == posts[0].header("webhook-id"))
-    );
+    assert!(posts.iter().all(|post| post.request.body == posts[0].request.body));
+    assert!(posts.iter().all(|post| post.header("webhook-id") == posts[0].header("webhook-id")));
 
     let waiting = world.only_delivery();
-    assert_eq!(
-        (waiting.status, waiting.next_attempt_at),
-        (Status::Retrying, None)
-    );
+    assert_eq!((waiting.status, waiting.next_attempt_at), (Status::Retrying, None));
     assert_eq!(waiting.gives_up_at.map(after_start), Some(86_400.0));
     assert_eq!(waiting.due_at, waiting.gives_up_at);
 
@@ -59,15 +44,9 @@ fn five_posts_on_the_documented_schedule_then_the_end() {
     assert_eq!((swept.exhausted, swept.woken), (1, 0));
     let ended = world.only_delivery();
     assert_eq!(ended.status, Status::Failed(FailedReason::Exhausted));
-    assert_eq!(
-        (ended.attempts.len(), ended.due_at, ended.notice),
-        (5, None, None)
-    );
+    assert_eq!((ended.attempts.len(), ended.due_at, ended.notice), (5, None, None));
     let state = world.state();
-    assert_eq!(
-        state.announced.iter().map(|a| a.name).collect::<Vec<_>>(),
-        ["delivery.failed"]
-    );
+    assert_eq!(state.announced.iter().map(|a| a.name).collect::<Vec<_>>(), ["delivery.failed"]);
     assert_eq!(state.posts.len(), 5, "no sixth");
 }
 
@@ -77,10 +56,7 @@ fn a_receiver_that_recovers_ends_it() {
     world.answers(|_, before| answer(if before < 2 { 503 } else { 204 }));
     world.settle();
     let delivery = world.only_delivery();
-    assert_eq!(
-        (delivery.status, delivery.attempts.len()),
-        (Status::Succeeded, 3)
-    );
+    assert_eq!((delivery.status, delivery.attempts.len()), (Status::Succeeded, 3));
     assert_eq!((delivery.due_at, delivery.next_attempt_at), (None, None));
     assert_eq!(world.state().schedules.len(), 0);
 }
@@ -91,17 +67,9 @@ fn a_delivery_that_succeeds_at_once_is_never_in_an_index() {
     assert_eq!(world.only_delivery().due_at, None);
     world.settle();
     let delivery = world.only_delivery();
-    assert_eq!(
-        (delivery.status, delivery.due_at),
-        (Status::Succeeded, None)
-    );
+    assert_eq!((delivery.status, delivery.due_at), (Status::Succeeded, None));
     let calls = world.fuse().log();
-    let writes = [
-        "deliveries.create",
-        "deliveries.commit",
-        "deliveries.claim",
-        "events.store",
-    ];
+    let writes = ["deliveries.create", "deliveries.commit", "deliveries.claim", "events.store"];
     let count = |call| calls.iter().filter(|c| **c == call).count();
     assert_eq!(writes.map(count), [1, 1, 0, 1], "{calls:?}");
 }
@@ -135,16 +103,9 @@ fn killed_anywhere_it_ends_the_same_and_posts_at_most_once_more() {
             world.settle();
         }
         let delivery = world.only_delivery();
-        assert_eq!(
-            delivery.status,
-            Status::Succeeded,
-            "killed at {point}: {story:?}"
-        );
+        assert_eq!(delivery.status, Status::Succeeded, "killed at {point}: {story:?}");
         let posts = world.state().posts.len();
-        assert!(
-            (4..=5).contains(&posts),
-            "{posts} posts, killed at {point}: {story:?}"
-        );
+        assert!((4..=5).contains(&posts), "{posts} posts, killed at {point}: {story:?}");
         if !killed {
             assert!(point > 10, "the scenario has calls to be killed at");
             return;
@@ -159,15 +120,10 @@ fn an_endpoint_disabled_meanwhile_ends_what_waits() {
     world.step();
     let at = world.state().now;
     let id = world.only_delivery().id.endpoint().clone();
-    world.change(&id, |endpoint| {
-        endpoint.state = EndpointState::Deleted { at }
-    });
+    world.change(&id, |endpoint| endpoint.state = EndpointState::Deleted { at });
     world.settle();
     let delivery = world.only_delivery();
-    assert_eq!(
-        delivery.status,
-        Status::Failed(FailedReason::EndpointDeleted)
-    );
+    assert_eq!(delivery.status, Status::Failed(FailedReason::EndpointDeleted));
     let state = world.state();
     assert_eq!(state.posts.len(), 1);
     assert_eq!(state.announced[0].detail["reason"], "endpoint_deleted");
@@ -180,12 +136,7 @@ fn one_bad_message_leaves_the_others_alone() {
     world.push(Lane::Send, "{}", now);
     world.send_due();
     assert_eq!(world.only_delivery().status, Status::Succeeded);
-    let left: Vec<String> = world
-        .state()
-        .queued
-        .iter()
-        .map(|q| q.body.clone())
-        .collect();
+    let left: Vec<String> = world.state().queued.iter().map(|q| q.body.clone()).collect();
     assert_eq!(left, ["{}"], "it stays on the queue");
 }
 
@@ -199,11 +150,7 @@ fn a_panic_is_that_records_alone() {
     });
     world.send_due();
     let state = world.state();
-    let done = state
-        .deliveries
-        .values()
-        .filter(|d| d.status == Status::Succeeded)
-        .count();
+    let done = state.deliveries.values().filter(|d| d.status == Status::Succeeded).count();
     assert_eq!((done, state.queued.len()), (1, 1));
 }
 
@@ -216,11 +163,7 @@ fn a_hop_tries_the_scheduler_again() {
     let waiting = world.only_delivery();
     assert_eq!(waiting.scheduled_attempts, 2);
     world.state().schedules.clear();
-    let hop = WakeUp {
-        delivery_id: waiting.id,
-        tier: 2,
-        origin: Origin::Hop,
-    };
+    let hop = WakeUp { delivery_id: waiting.id, tier: 2, origin: Origin::Hop };
     let now = world.state().now;
     world.push(Lane::Retry, &hop.to_json(), now);
     world.send_due();

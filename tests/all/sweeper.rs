@@ -27,20 +27,13 @@ fn pass(world: &World, seconds: u64) {
 fn a_lost_wake_up_is_found_after_its_grace() {
     let world = forgotten();
     pass(&world, 300 + 119);
-    assert_eq!(
-        world.sweep().expect("not killed").woken,
-        0,
-        "perhaps it is merely late"
-    );
+    assert_eq!(world.sweep().expect("not killed").woken, 0, "perhaps it is merely late");
     pass(&world, 1);
     let swept = world.sweep().expect("not killed");
     assert_eq!((swept.woken, swept.oldest_overdue_s), (1, 120));
     world.settle();
     let delivery = world.only_delivery();
-    assert_eq!(
-        (delivery.status, delivery.attempts.len()),
-        (Status::Succeeded, 2)
-    );
+    assert_eq!((delivery.status, delivery.attempts.len()), (Status::Succeeded, 2));
 }
 
 #[test]
@@ -56,19 +49,10 @@ fn a_backlog_is_not_fed() {
     }
     // 300 s and its grace, 600 s and its grace, ... to an hour and its grace.
     assert_eq!(&woken_at[..6], [0, 7, 19, 41, 83, 145]);
-    assert!(
-        woken_at
-            .windows(2)
-            .skip(4)
-            .all(|pair| pair[1] - pair[0] == 62)
-    );
+    assert!(woken_at.windows(2).skip(4).all(|pair| pair[1] - pair[0] == 62));
     assert_eq!(world.state().queued.len(), woken_at.len());
     world.settle();
-    assert_eq!(
-        world.state().posts.len(),
-        2,
-        "copies of one wake-up never multiply"
-    );
+    assert_eq!(world.state().posts.len(), 2, "copies of one wake-up never multiply");
 }
 
 #[test]
@@ -87,11 +71,7 @@ fn killed_anywhere_it_is_found_again() {
             world.settle();
         }
         let delivery = world.only_delivery();
-        assert_eq!(
-            delivery.status,
-            Status::Succeeded,
-            "killed at {point}: {story:?}"
-        );
+        assert_eq!(delivery.status, Status::Succeeded, "killed at {point}: {story:?}");
         assert_eq!(world.state().posts.len(), 2, "killed at {point}: {story:?}");
         if !killed {
             return;

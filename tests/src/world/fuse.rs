@@ -21,11 +21,7 @@ impl Fuse {
     /// Blow at the `point`-th point from now, counted from 0. Each call has two: before its
     /// effect and after it.
     pub fn blow_at(&self, point: Option<u32>) {
-        *self.lock() = Burning {
-            points: 0,
-            blows_at: point,
-            log: Vec::new(),
-        };
+        *self.lock() = Burning { points: 0, blows_at: point, log: Vec::new() };
     }
 
     /// Whether the run was killed.
@@ -61,9 +57,7 @@ impl Fuse {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Burning> {
-        self.0
-            .lock()
-            .expect("no test panics while holding the fuse")
+        self.0.lock().expect("no test panics while holding the fuse")
     }
 }
 
@@ -79,8 +73,5 @@ pub fn run<T>(fuse: &Fuse, use_case: impl Future<Output = T>) -> Option<T> {
             Poll::Pending => {}
         }
     }
-    panic!(
-        "the use case waits for something that is not a port: {:?}",
-        fuse.log()
-    );
+    panic!("the use case waits for something that is not a port: {:?}", fuse.log());
 }

@@ -119,10 +119,7 @@ impl World {
             roll: 0,
             next_message: 0,
         };
-        Self(Arc::new(Shared {
-            state: Mutex::new(state),
-            fuse: Fuse::default(),
-        }))
+        Self(Arc::new(Shared { state: Mutex::new(state), fuse: Fuse::default() }))
     }
 
     /// Everything there is; hold it briefly.
@@ -160,25 +157,13 @@ impl World {
         let current = Secret::from_random([7; 24]);
         let mut state = self.state();
         state.endpoints.push(endpoint);
-        state.secrets.insert(
-            id.clone(),
-            SigningSecrets {
-                current,
-                previous: None,
-            },
-        );
+        state.secrets.insert(id.clone(), SigningSecrets { current, previous: None });
         id
     }
 
     /// Changes a registered endpoint.
     pub fn change(&self, id: &EndpointId, change: impl FnOnce(&mut Endpoint)) {
-        change(
-            self.state()
-                .endpoints
-                .iter_mut()
-                .find(|e| e.id == *id)
-                .expect("registered"),
-        );
+        change(self.state().endpoints.iter_mut().find(|e| e.id == *id).expect("registered"));
     }
 
     /// What endpoints answer from now on, given the request and how many came before it.
@@ -195,12 +180,7 @@ impl World {
     pub fn only_delivery(&self) -> Delivery {
         let state = self.state();
         assert_eq!(state.deliveries.len(), 1);
-        state
-            .deliveries
-            .values()
-            .next()
-            .expect("just counted")
-            .clone()
+        state.deliveries.values().next().expect("just counted").clone()
     }
 }
 

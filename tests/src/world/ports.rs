@@ -28,23 +28,14 @@ impl World {
 impl Endpoints for World {
     async fn of_account(&self, account: &AccountId) -> PortResult<Vec<Endpoint>> {
         let of_account = |state: &mut State| {
-            state
-                .endpoints
-                .iter()
-                .filter(|e| e.account_id == *account)
-                .cloned()
-                .collect()
+            state.endpoints.iter().filter(|e| e.account_id == *account).cloned().collect()
         };
         Ok(self.call("endpoints.of_account", of_account).await)
     }
 
     async fn endpoint(&self, account: &AccountId, id: &EndpointId) -> PortResult<Option<Endpoint>> {
         let find = |state: &mut State| {
-            state
-                .endpoints
-                .iter()
-                .find(|e| e.id == *id && e.account_id == *account)
-                .cloned()
+            state.endpoints.iter().find(|e| e.id == *id && e.account_id == *account).cloned()
         };
         Ok(self.call("endpoints.endpoint", find).await)
     }
@@ -52,9 +43,7 @@ impl Endpoints for World {
 
 impl Secrets for World {
     async fn secrets(&self, id: &EndpointId) -> PortResult<Option<SigningSecrets>> {
-        Ok(self
-            .call("secrets.secrets", |state| state.secrets.get(id).cloned())
-            .await)
+        Ok(self.call("secrets.secrets", |state| state.secrets.get(id).cloned()).await)
     }
 }
 
@@ -71,9 +60,7 @@ impl Events for World {
     }
 
     async fn event(&self, id: &EventId) -> PortResult<Option<Event>> {
-        Ok(self
-            .call("events.event", |state| state.events.get(id).cloned())
-            .await)
+        Ok(self.call("events.event", |state| state.events.get(id).cloned()).await)
     }
 }
 
@@ -81,21 +68,13 @@ impl Deliveries for World {
     async fn create(&self, delivery: &Delivery) -> PortResult<Status> {
         let create = |state: &mut State| {
             let id = delivery.id.clone();
-            state
-                .deliveries
-                .entry(id)
-                .or_insert_with(|| delivery.clone())
-                .status
+            state.deliveries.entry(id).or_insert_with(|| delivery.clone()).status
         };
         Ok(self.call("deliveries.create", create).await)
     }
 
     async fn delivery(&self, id: &DeliveryId) -> PortResult<Option<Delivery>> {
-        Ok(self
-            .call("deliveries.delivery", |state| {
-                state.deliveries.get(id).cloned()
-            })
-            .await)
+        Ok(self.call("deliveries.delivery", |state| state.deliveries.get(id).cloned()).await)
     }
 
     async fn claim(
@@ -108,14 +87,12 @@ impl Deliveries for World {
         let free = |d: &Delivery| {
             d.status.is_open() && d.scheduled_attempts == tier && d.live_claim(now).is_none()
         };
-        self.write("deliveries.claim", id, free, |d| d.busy_until = Some(until))
-            .await
+        self.write("deliveries.claim", id, free, |d| d.busy_until = Some(until)).await
     }
 
     async fn commit(&self, id: &DeliveryId, expected: Stage, change: &Change) -> PortResult<bool> {
         let unchanged = |d: &Delivery| d.stage() == expected;
-        self.write("deliveries.commit", id, unchanged, |d| apply(d, change))
-            .await
+        self.write("deliveries.commit", id, unchanged, |d| apply(d, change)).await
     }
 
     async fn due(
@@ -130,12 +107,7 @@ impl Deliveries for World {
                 .deliveries
                 .values()
                 .filter(|d| d.id.due_shard() == shard)
-                .filter_map(|d| {
-                    Some(DueEntry {
-                        id: d.id.clone(),
-                        due_at: d.due_at?,
-                    })
-                })
+                .filter_map(|d| Some(DueEntry { id: d.id.clone(), due_at: d.due_at? }))
                 .filter(|entry| entry.due_at <= until)
                 .collect();
             entries.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
@@ -153,8 +125,7 @@ impl Deliveries for World {
             d.due_at = Some(to);
             d.back_off_s = Some(back_off_s);
         };
-        self.write("deliveries.back_off", &entry.id, stands, moved)
-            .await
+        self.write("deliveries.back_off", &entry.id, stands, moved).await
     }
 
     async fn take_out(&self, id: &DeliveryId, announced: Option<Notice>) -> PortResult<bool> {
@@ -207,12 +178,7 @@ fn apply(delivery: &mut Delivery, change: &Change) {
 impl WakeUps for World {
     async fn send(&self, wake_ups: &[Outgoing]) -> Vec<PortResult<()>> {
         let send = |state: &mut State| {
-            for Outgoing {
-                lane,
-                wake_up,
-                delay_s,
-            } in wake_ups
-            {
+            for Outgoing { lane, wake_up, delay_s } in wake_ups {
                 let at = state.now + Duration::from_secs((*delay_s).into());
                 state.enqueue(*lane, wake_up.to_json(), at);
             }
@@ -226,13 +192,7 @@ impl State {
     pub(super) fn enqueue(&mut self, lane: super::Lane, body: String, at: Timestamp) {
         self.next_message += 1;
         let id = format!("message-{}", self.next_message);
-        self.queued.push(Queued {
-            lane,
-            body,
-            at,
-            received: 0,
-            id,
-        });
+        self.queued.push(Queued { lane, body, at, received: 0, id });
     }
 }
 
@@ -273,10 +233,7 @@ impl Scheduler for World {
 impl Receiver for World {
     async fn post(&self, request: &WebhookRequest, timeout: Duration) -> Answer {
         let post = |state: &mut State| {
-            let post = Post {
-                at: state.now,
-                request: request.clone(),
-            };
+            let post = Post { at: state.now, request: request.clone() };
             state.posts.push(post.clone());
             let answer = (state.receiver)(&post);
             assert!(u128::from(answer.duration_ms) <= timeout.as_millis());

@@ -20,24 +20,14 @@ impl World {
     /// The ingest use case over this world.
     pub fn ingest(&self) -> Ingest<World, World, World, World> {
         let (store, queues, bus, clock) = (self.clone(), self.clone(), self.clone(), self.clone());
-        Ingest {
-            store,
-            queues,
-            bus,
-            clock,
-            retention: RETENTION,
-        }
+        Ingest { store, queues, bus, clock, retention: RETENTION }
     }
 
     /// The sender use case over this world, with the documented numbers.
     pub fn sender(&self) -> Sender<World, World, World, World, World, World> {
         let w = || self.clone();
         let (sqs_delay_max_s, request_timeout) = NUMBERS;
-        let rules = Rules {
-            schedule: documented_schedule(),
-            sqs_delay_max_s,
-            request_timeout,
-        };
+        let rules = Rules { schedule: documented_schedule(), sqs_delay_max_s, request_timeout };
         Sender {
             store: w(),
             queues: w(),
@@ -73,10 +63,7 @@ impl World {
     /// come again, or whose batch was killed, stay and count as received. Answers how many were
     /// handed over.
     pub fn send_due(&self) -> usize {
-        [Lane::Send, Lane::Retry]
-            .into_iter()
-            .map(|lane| self.send_lane(lane))
-            .sum()
+        [Lane::Send, Lane::Retry].into_iter().map(|lane| self.send_lane(lane)).sum()
     }
 
     fn send_lane(&self, lane: Lane) -> usize {
@@ -125,13 +112,7 @@ impl World {
     /// One run of the sweeper.
     pub fn sweep(&self) -> Option<Swept> {
         let (store, queues, bus, clock) = (self.clone(), self.clone(), self.clone(), self.clone());
-        let sweeper = Sweeper {
-            store,
-            queues,
-            bus,
-            clock,
-            sqs_delay_max_s: NUMBERS.0,
-        };
+        let sweeper = Sweeper { store, queues, bus, clock, sqs_delay_max_s: NUMBERS.0 };
         let stop_at = self.state().now + FAR;
         run(self.fuse(), sweeper.run(stop_at))
     }
@@ -142,9 +123,7 @@ impl World {
         let next = {
             let state = self.state();
             let queued = state.queued.iter().map(|q| q.at);
-            queued
-                .chain(state.schedules.values().map(|(at, _)| *at))
-                .min()
+            queued.chain(state.schedules.values().map(|(at, _)| *at)).min()
         };
         let Some(next) = next else { return false };
         self.pass_until(next);

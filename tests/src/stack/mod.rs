@@ -1,0 +1,262 @@
+//! The real template on the emulator, as products, customers and ops see it.
+
+mod customer;
+
+use std::future::Future;
+use std::sync::{LazyLock, OnceLock};
+use std::time::Duration;
+
+use aws::dynamo::{Store, Table, Tables};
+use aws_config::SdkConfig;
+use aws_sdk_sqs::types::Message;
+use domain::delivery::{Change, Delivery};
+use domain::endpoint::Endpoint;
+use domain::endpoint::register::Registration;
+use domain::ids::{DeliveryId, EndpointId, EventId};
+use domain::ports::{Clock, Deliveries, Events};
+use domain::secret::{Secret, SigningSecrets};
+use domain::target::TargetRules;
+use domain::wakeup::WakeUp;
+use local::{Emulator, Layout, Options, Profile, StackSpec, Venv, binaries, venv};
+
+pub use customer::{Customer, Received};
+
+/// Everything awaited must happen within this; it is no measure of speed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Schedules of seconds: the first wait by SQS, the others by Scheduler.
+pub const SHORT: [(&str, &str); 3] =
+    [("RetryDelaysSeconds", "2,4,6,8"), ("GiveUpAfterSeconds", "40"), ("SqsDelayMaxSeconds", "3")];
+
+/// The environment of the Python parts; made on first use.
+pub fn python() -> &'static Venv {
+    static VENV: LazyLock<Venv> = LazyLock::new(|| {
+        let layout = Layout::of_this_clone();
+        venv::ensure(&layout, |line| eprintln!("{line}")).unwrap_or_else(|e| panic!("{e}"))
+    });
+    &VENV
+}
+
+/// The emulator all journeys share; it ends with the process.
+pub fn emulator() -> &'static Emulator {
+    static EMULATOR: LazyLock<Emulator> = LazyLock::new(|| {
+        Emulator::start(python(), Options::default()).unwrap_or_else(|e| panic!("{e}"))
+    });
+    &EMULATOR
+}
+
+/// The template of this clone, its binaries built, under a name of its own.
+pub fn spec(name: &str) -> StackSpec {
+    static BINARIES: OnceLock<std::path::PathBuf> = OnceLock::new();
+    let layout = Layout::of_this_clone();
+    let build = || binaries::build(&layout, Profile::Debug).unwrap_or_else(|e| panic!("{e}"));
+    StackSpec::new(&layout, name, BINARIES.get_or_init(build))
+}
+
+/// A deployed stack.
+pub struct Stack {
+    outputs: local::Stack,
+    config: SdkConfig,
+    /// Its tables.
+    pub store: Store,
+}
+
+impl Stack {
+    /// Deploys the clone's template.
+    pub fn deploy(name: &str, parameters: &[(&str, &str)]) -> Self {
+        let with = |spec: StackSpec, (name, value): &(&str, &str)| spec.with(name, *value);
+        Self::of(&parameters.iter().fold(spec(name), with))
+    }
+
+    /// Deploys any template.
+    pub fn of(spec: &StackSpec) -> Self {
+        let outputs = emulator().deploy(spec).unwrap_or_else(|e| panic!("{e}"));
+        let config = aws::config::emulator(emulator().endpoint_url(), Emulator::REGION);
+        let tables = [
+            (Table::Endpoints, "EndpointsTable"),
+            (Table::EndpointSecrets, "EndpointSecretsTable"),
+            (Table::Events, "EventsTable"),
+            (Table::Deliveries, "DeliveriesTable"),
+        ];
+        let tables = Tables::new(tables.map(|(table, name)| (table, outputs.output(name).into())));
+        let store = Store::new(&config, tables, Duration::from_secs(30 * 86_400));
+        Self { outputs, config, store }
+    }
+
+    /// One of its outputs.
+    pub fn output(&self, name: &str) -> &str {
+        self.outputs.output(name)
+    }
+
+    /// Registers a customer's endpoint; further fields by `change`.
+    pub async fn register(
+        &self,
+        customer: &Customer,
+        account: &str,
+        change: impl FnOnce(&mut Registration),
+    ) -> (Endpoint, Secret) {
+        let mut registration = Registration {
+            account_id: account.into(),
+            url: customer.url(),
+            event_types: vec!["*".into()],
+            alert_email: "owner@example.com".into(),
+            ..Registration::default()
+        };
+        change(&mut registration);
+        let id = aws::clock::new_endpoint_id().expect("random");
+        let now = aws::clock::SystemClock.now();
+        let endpoint = registration.check(id, TargetRules::InsecureForLocal, now).expect("valid");
+        let secret = aws::clock::new_secret().expect("random");
+        let secrets = SigningSecrets { current: secret.clone(), previous: None };
+        self.store.create_endpoint(&endpoint, &secrets).await.expect("created");
+        (endpoint, secret)
+    }
+
+    /// Puts a body on the events queue, as a product does; answers SQS's message id.
+    pub async fn send(&self, body: &str) -> String {
+        let queue = self.output("EventsQueueUrl");
+        let sent = self.sqs().send_message().queue_url(queue).message_body(body).send().await;
+        sent.expect("sent").message_id.expect("SQS gives one")
+    }
+
+    /// Takes refused elements off their queue until there are `count`.
+    pub async fn rejected(&self, count: usize) -> Vec<Message> {
+        let queue = self.output("RejectedQueueUrl");
+        let mut all = Vec::new();
+        for _ in 0..20 {
+            let answer = self
+                .sqs()
+                .receive_message()
+                .queue_url(queue)
+                .message_attribute_names("All")
+                .max_number_of_messages(10)
+                .wait_time_seconds(if all.len() < count { 3 } else { 0 })
+                .send()
+                .await
+                .expect("received");
+            let messages = answer.messages.unwrap_or_default();
+            if messages.is_empty() && all.len() >= count {
+                break;
+            }
+            for message in messages {
+                let handle = message.receipt_handle.clone().unwrap_or_default();
+                let delete = self.sqs().delete_message().queue_url(queue).receipt_handle(handle);
+                delete.send().await.expect("deleted");
+                all.push(message);
+            }
+        }
+        assert_eq!(all.len(), count, "refused elements");
+        all
+    }
+
+    /// The deliveries an event was given, as they are now.
+    pub async fn deliveries(&self, id: &EventId) -> Vec<Delivery> {
+        let Some(event) = self.store.event(id).await.expect("read") else { return Vec::new() };
+        let mut all = Vec::new();
+        for entry in &event.fan_out {
+            all.extend(self.store.delivery(&entry.delivery_id).await.expect("read"));
+        }
+        all
+    }
+
+    /// Waits until a delivery is as wanted, and answers it.
+    pub async fn delivery_when(
+        &self,
+        id: &DeliveryId,
+        what: &str,
+        wanted: impl Fn(&Delivery) -> bool,
+    ) -> Delivery {
+        until(what, || async {
+            self.store.delivery(id).await.expect("read").filter(|delivery| wanted(delivery))
+        })
+        .await
+    }
+
+    /// Waits until an event has its delivery to an endpoint on record.
+    pub async fn delivery_of(&self, event: &EventId, endpoint: &EndpointId) -> Delivery {
+        until("a delivery on record", || async {
+            self.deliveries(event).await.into_iter().find(|d| d.id.endpoint() == endpoint)
+        })
+        .await
+    }
+
+    /// Whether the one-time schedule of an attempt is there.
+    pub async fn is_scheduled(&self, wake_up: &WakeUp) -> bool {
+        let client = aws_sdk_scheduler::Client::new(&self.config);
+        let group = self.output("RetryScheduleGroup");
+        let found = client.get_schedule().group_name(group).name(wake_up.schedule_name());
+        found.send().await.is_ok()
+    }
+
+    /// Makes the open attempt of a waiting delivery due now, and wakes it.
+    pub async fn make_due(&self, id: &DeliveryId) {
+        let delivery = self.store.delivery(id).await.expect("read").expect("on record");
+        let now = aws::clock::SystemClock.now();
+        let change = Change {
+            attempt: None,
+            url: None,
+            stage: delivery.stage(),
+            next_attempt_at: Some(now),
+            gives_up_at: delivery.gives_up_at,
+            due_at: Some(now),
+            notice: None,
+        };
+        assert!(self.store.commit(id, delivery.stage(), &change).await.expect("written"));
+        let wake_up = WakeUp::fresh(id.clone(), delivery.scheduled_attempts);
+        let queue = self.output("RetryQueueUrl");
+        let message = self.sqs().send_message().queue_url(queue).message_body(wake_up.to_json());
+        message.send().await.expect("sent");
+    }
+
+    /// Empties a queue: what was in it is lost.
+    pub async fn purge(&self, queue: &str) {
+        let purge = self.sqs().purge_queue().queue_url(self.output(queue));
+        purge.send().await.expect("purged");
+    }
+
+    /// One run of the sweeper; answers its figures.
+    pub fn sweep(&self) -> serde_json::Value {
+        let function = self.output("SweeperFunction");
+        emulator().invoke(function, &serde_json::json!({})).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Runs the sweeper until a delivery is as wanted.
+    pub async fn sweep_until(
+        &self,
+        id: &DeliveryId,
+        what: &str,
+        wanted: impl Fn(&Delivery) -> bool,
+    ) -> Delivery {
+        until(what, || async {
+            self.sweep();
+            self.store.delivery(id).await.expect("read").filter(|delivery| wanted(delivery))
+        })
+        .await
+    }
+
+    /// Everything a function has logged.
+    pub fn log(&self, function: &str) -> String {
+        emulator().function_log(self.output(function))
+    }
+
+    /// The queue client, with everybody's rights.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
+    }
+}
+
+/// Waits until there is something, looking again and again; fails with `what` after
+/// [`PATIENCE`].
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> F) -> T {
+    let looking = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, looking).await;
+    found.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
+}
