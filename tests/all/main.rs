@@ -4,3 +4,4 @@ mod ingest;
 mod journeys;
 mod sender;
 mod sweeper;
+mod template;

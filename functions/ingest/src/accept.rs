@@ -105,6 +105,8 @@ where
         match wanted {
             Some(event) => Ok(Some(match self.store.store(&event).await? {
                 Stored::New => (event, true),
+                // Its own write, of which only the answer was lost.
+                Stored::Existing(stored) if *stored == event => (event, true),
                 Stored::Existing(event) => (*event, false),
             })),
             None if group.members.iter().any(|member| member.received > 1) => {

@@ -15,7 +15,7 @@ impl Store {
     /// # Errors
     /// If the write failed, or another key has this id.
     pub async fn create_api_key(&self, record: &ApiKeyRecord) -> PortResult<()> {
-        self.put_once(PLACE, &["key_id"], to_item(record)).await
+        self.put_once(PLACE, to_item(record)).await
     }
 }
 

@@ -16,7 +16,7 @@ impl Deliveries for Store {
     async fn create(&self, delivery: &Delivery) -> PortResult<Status> {
         let place = at("deliveries.create");
         let item = to_item(delivery, delivery.created_at + self.retention);
-        match self.put_new(place, &KEY, item).await? {
+        match self.put_new(place, item).await? {
             None => Ok(delivery.status),
             Some(existing) => status(Reader(&existing)).map_err(|e| place.unreadable(e)),
         }
@@ -111,7 +111,6 @@ impl Deliveries for Store {
     }
 }
 
-const KEY: [&str; 2] = ["partition", "delivery_id"];
 
 fn at(call: &'static str) -> Place {
     Place { call, table: Table::Deliveries }

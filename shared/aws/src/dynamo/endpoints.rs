@@ -81,11 +81,10 @@ impl Store {
     ) -> PortResult<()> {
         let place = at_secrets("secrets.create");
         let item = secrets_to_item(&endpoint.id, secrets);
-        self.put_once(place, &["endpoint_id"], item).await?;
+        self.put_once(place, item).await?;
 
         let place = at("endpoints.create");
-        let key = ["account_id", "endpoint_id"];
-        self.put_once(place, &key, to_item(endpoint)).await
+        self.put_once(place, to_item(endpoint)).await
     }
 
     /// An endpoint of which only the id is known. One that was registered a moment ago may not be

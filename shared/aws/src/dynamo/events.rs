@@ -23,7 +23,7 @@ impl Events for Store {
     async fn store(&self, event: &Event) -> PortResult<Stored> {
         let place = at("events.store");
         let item = to_item(event, event.accepted_at + self.retention);
-        match self.put_new(place, &["event_id"], item).await? {
+        match self.put_new(place, item).await? {
             None => Ok(Stored::New),
             Some(existing) => from_item(&existing)
                 .map(|event| Stored::Existing(Box::new(event)))

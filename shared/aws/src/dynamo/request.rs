@@ -61,14 +61,8 @@ impl Store {
     pub(super) async fn put_new(
         &self,
         place: Place,
-        key: &[&str],
         item: Item,
     ) -> PortResult<Option<Item>> {
-        let key_of = |item: &Item| -> Item {
-            let part = |name: &&str| Some(((*name).to_owned(), item.get(*name)?.clone()));
-            key.iter().filter_map(part).collect()
-        };
-        let key = key_of(&item);
         let request = self
             .client
             .put_item()
@@ -85,20 +79,14 @@ impl Store {
         else {
             return Err(port_error(place.call, &error));
         };
-        if let Some(existing) = refused.item() {
-            return Ok(Some(existing.clone()));
-        }
-        let existing = self.read(place, key, Read::Consistent).await?;
-        match existing {
-            Some(existing) => Ok(Some(existing)),
-            None => Err(PortError::new(place.call, "it was there, and now it is not")),
-        }
+        let existing = refused.item().cloned();
+        existing.map(Some).ok_or_else(|| PortError::new(place.call, "the existing item was not shown"))
     }
 
     /// Puts an item that nobody else makes. One that is there already must be the same: then an
     /// earlier try worked.
-    pub(super) async fn put_once(&self, place: Place, key: &[&str], item: Item) -> PortResult<()> {
-        match self.put_new(place, key, item.clone()).await? {
+    pub(super) async fn put_once(&self, place: Place, item: Item) -> PortResult<()> {
+        match self.put_new(place, item.clone()).await? {
             Some(there) if there != item => Err(PortError::new(place.call, "the id is taken")),
             Some(_) | None => Ok(()),
         }

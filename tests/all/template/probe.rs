@@ -1,0 +1,167 @@
+//! Does everything once that a function needs a permission for, and says what failed.
+
+use std::process::Command;
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::delivery::{Change, Delivery, Stage, Status};
+use domain::endpoint::Endpoint;
+use domain::envelope::parse_body;
+use domain::event::Event;
+use domain::ids::EndpointId;
+use domain::ports::{Clock, Deliveries, Events};
+use domain::wakeup::WakeUp;
+use local::Layout;
+use serde_json::{Value, json};
+use tests::stack::{Customer, Stack, emulator, python};
+
+use crate::journeys::event;
+
+/// A first wait by SQS, a second by Scheduler.
+pub const PARAMETERS: [(&str, &str); 4] = [
+    ("RetryDelaysSeconds", "1,30,30,30"),
+    ("GiveUpAfterSeconds", "200"),
+    ("SqsDelayMaxSeconds", "1"),
+    ("ProducerPrincipals", "arn:aws:iam::000000000000:user/producer"),
+];
+const PATIENCE: Duration = Duration::from_secs(20);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Whether every part of a stack does its work.
+pub async fn everything_works(stack: &Stack) -> Result<(), String> {
+    let customer = Customer::start().await;
+    customer.answers(|_| (500, Vec::new()));
+    let (endpoint, _) = stack.register(&customer, "acct_1", |_| {}).await;
+    producer_sends(stack)?;
+    ingest_works(stack)?;
+    let retried = retried_by_schedule(stack, &endpoint).await;
+    denied(stack)?;
+    retried?;
+    first_attempt_again(stack, &endpoint).await?;
+    sender_announces(stack, &endpoint).await?;
+    sweeper_works(stack, &endpoint).await?;
+    denied(stack)
+}
+
+fn now() -> Timestamp {
+    aws::clock::SystemClock.now()
+}
+
+/// A producer of another principal, named in `ProducerPrincipals`.
+fn producer_sends(stack: &Stack) -> Result<(), String> {
+    let output = Command::new(python().python())
+        .arg(Layout::of_this_clone().root().join("tests/template/producer.py"))
+        .args(["--endpoint", emulator().endpoint_url(), "--user", "producer"])
+        .args(["--queue", stack.output("EventsQueueUrl"), "--body", &event("p", "acct_9", "{}")])
+        .output()
+        .expect("Python runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(format!("the producer: {errors}")) }
+}
+
+/// A batch handed to a function as Lambda would; all of it must be acknowledged.
+fn invoke(stack: &Stack, function: &str, body: &str, received: u32) -> Result<(), String> {
+    let record = json!({
+        "messageId": "probe",
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": received.to_string(), "SenderId": "AIDA"},
+    });
+    let batch = json!({"Records": [record]});
+    let answer = emulator().invoke(stack.output(function), &batch).map_err(|e| e.to_string())?;
+    let failures = answer["batchItemFailures"].as_array().map(Vec::len);
+    if failures == Some(0) { Ok(()) } else { Err(format!("{function} of {body:.60}: {answer}")) }
+}
+
+fn ingest_works(stack: &Stack) -> Result<(), String> {
+    invoke(stack, "IngestFunction", &format!("[{},17]", event("a", "acct_1", "{}")), 1)?;
+    // Received before, and wanted by nobody: perhaps an earlier try stored it.
+    invoke(stack, "IngestFunction", &event("b", "acct_2", "{}"), 2)
+}
+
+/// The event of `ingest_works` is attempted, tried again after an SQS delay, then scheduled.
+async fn retried_by_schedule(stack: &Stack, endpoint: &Endpoint) -> Result<(), String> {
+    let looking = async {
+        loop {
+            let page = stack.store.deliveries_of(&endpoint.id, 1, None, 1).await;
+            let delivery = page.map_err(|e| e.to_string())?.items.pop();
+            if let Some(delivery) = delivery
+                && delivery.attempt_count == 2
+                && stack.is_scheduled(&WakeUp::fresh(delivery.id, 2)).await
+            {
+                return Ok(());
+            }
+            denied(stack)?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, looking).await;
+    found.unwrap_or_else(|_| Err("no second attempt, or no schedule after it".into()))
+}
+
+/// A delivery that is on record and in no queue.
+async fn unsent(stack: &Stack, endpoint: &Endpoint, id: &str) -> Result<Delivery, String> {
+    let envelope = parse_body(&event(id, "acct_1", "{}")).remove(0).verdict.expect("good");
+    let endpoints = [endpoint.clone()];
+    let event = Event::accept(envelope, &endpoints, None, HOUR, now()).expect("wanted");
+    stack.store.store(&event).await.map_err(|e| e.to_string())?;
+    let delivery = event.deliveries(&endpoints).remove(0);
+    stack.store.create(&delivery).await.map_err(|e| e.to_string())?;
+    Ok(delivery)
+}
+
+/// Somebody else's claim is live: the sender sends the wake-up again.
+async fn first_attempt_again(stack: &Stack, endpoint: &Endpoint) -> Result<(), String> {
+    let delivery = unsent(stack, endpoint, "claimed").await?;
+    // Its end must be within SQS's reach.
+    let until = now() + Duration::from_millis(950);
+    assert_eq!(stack.store.claim(&delivery.id, 0, until, now()).await, Ok(true));
+    let near = WakeUp::copy(delivery.id, 0);
+    invoke(stack, "SenderFunction", &near.to_json(), 1)
+}
+
+/// The endpoint is gone: the sender ends the delivery and says so.
+async fn sender_announces(stack: &Stack, endpoint: &Endpoint) -> Result<(), String> {
+    let gone = Endpoint { id: EndpointId::parse("ep_gone").expect("valid"), ..endpoint.clone() };
+    let delivery = unsent(stack, &gone, "gone").await?;
+    invoke(stack, "SenderFunction", &WakeUp::fresh(delivery.id, 0).to_json(), 1)
+}
+
+/// One overdue first attempt, one overdue later one, one whose time is up.
+async fn sweeper_works(stack: &Stack, endpoint: &Endpoint) -> Result<(), String> {
+    let past = now() - HOUR;
+    let stages = [
+        (Status::Pending, 0, None),
+        (Status::Retrying, 2, Some(past)),
+        (Status::Retrying, 5, None),
+    ];
+    for (nth, (status, scheduled_attempts, next_attempt_at)) in stages.into_iter().enumerate() {
+        let delivery = unsent(stack, endpoint, &format!("due-{nth}")).await?;
+        let change = Change {
+            attempt: None,
+            url: None,
+            stage: Stage { status, scheduled_attempts },
+            next_attempt_at,
+            gives_up_at: Some(past),
+            due_at: Some(past),
+            notice: None,
+        };
+        let written = stack.store.commit(&delivery.id, delivery.stage(), &change).await;
+        assert_eq!(written, Ok(true));
+    }
+    let swept: Value = emulator()
+        .invoke(stack.output("SweeperFunction"), &json!({}))
+        .map_err(|e| e.to_string())?;
+    let figures = ["woken", "exhausted", "errors"].map(|name| swept[name].as_u64());
+    if figures == [Some(2), Some(1), Some(0)] { Ok(()) } else { Err(format!("swept: {swept}")) }
+}
+
+/// A refusal in any function's log is a failure, whatever came of it.
+fn denied(stack: &Stack) -> Result<(), String> {
+    for function in ["IngestFunction", "SenderFunction", "SweeperFunction"] {
+        let log = stack.log(function);
+        if let Some(line) = log.lines().find(|line| line.contains("AccessDenied")) {
+            return Err(line.to_owned());
+        }
+    }
+    Ok(())
+}
