@@ -157,8 +157,9 @@ fn nothing_is_begun_once_time_is_short() {
     check(&world, (0, 0, 0, 1));
 }
 
-/// What may happen to the endpoints between two tries.
-const MEANWHILE: [(&str, fn(&World)); 4] = [
+/// Something that may happen to the endpoints between two tries.
+type Meanwhile = (&'static str, fn(&World));
+const MEANWHILE: [Meanwhile; 4] = [
     ("nothing", |_| {}),
     ("one added", |world| drop(world.register("ep_9", &["*"]))),
     ("one removed", |world| {

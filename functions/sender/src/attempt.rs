@@ -93,7 +93,7 @@ fn log(delivery: &Delivery, posted: &Posted, change: Option<&Change>, message: &
         status = change.map(|change| change.stage.status.as_str()),
         next_attempt_at = next,
         dropped = change.is_none(),
-        waited_ms = posted.at.since(delivery.created_at).as_millis() as u64,
+        waited_ms = posted.at.as_millis() - delivery.created_at.as_millis(),
         "attempt"
     );
 }

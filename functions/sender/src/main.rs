@@ -1,8 +1,8 @@
 //! The sender function: wires the use case to AWS.
 
-use aws::batch::{BatchFailures, SqsBatch, SqsMessage};
 use std::time::Duration;
 
+use aws::batch::{BatchFailures, SqsBatch, SqsMessage};
 use aws::dynamo::{Store, Table, Tables};
 use aws::sqs::{Queue, QueueUrls, Queues};
 use domain::settings::Lookup;

@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn what_a_file_is_sent_as() {
         let one = sample("acct_1", "a");
-        assert_eq!(messages(&one).expect("read"), [one.clone()]);
+        assert_eq!(messages(&one).expect("read"), [one.as_str()]);
         let array = format!("[{one}, {one}]");
         assert_eq!(messages(&array).expect("read"), [array]);
         let lines = format!("{one}\n\n{one}\n");

@@ -4,11 +4,6 @@
 //! fine; 1 the answer is no (an event was refused, nothing was found); 2 wrong usage; 3 it could
 //! not be done.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "a CLI prints; `anstream` drops colour where none is wanted"
-)]
-
 mod deliveries;
 mod demo;
 mod endpoints;

@@ -111,7 +111,6 @@ impl Deliveries for Store {
     }
 }
 
-
 fn at(call: &'static str) -> Place {
     Place { call, table: Table::Deliveries }
 }

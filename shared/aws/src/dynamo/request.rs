@@ -58,11 +58,7 @@ impl Store {
     }
 
     /// Puts an item unless there is one under its key, and answers that one.
-    pub(super) async fn put_new(
-        &self,
-        place: Place,
-        item: Item,
-    ) -> PortResult<Option<Item>> {
+    pub(super) async fn put_new(&self, place: Place, item: Item) -> PortResult<Option<Item>> {
         let request = self
             .client
             .put_item()
@@ -80,7 +76,9 @@ impl Store {
             return Err(port_error(place.call, &error));
         };
         let existing = refused.item().cloned();
-        existing.map(Some).ok_or_else(|| PortError::new(place.call, "the existing item was not shown"))
+        existing
+            .map(Some)
+            .ok_or_else(|| PortError::new(place.call, "the existing item was not shown"))
     }
 
     /// Puts an item that nobody else makes. One that is there already must be the same: then an
