@@ -184,7 +184,10 @@ fn is_reserved(lower: &str) -> bool {
         "upgrade",
         "user-agent",
     ];
-    NAMES.contains(&lower) || lower.starts_with("x-webhook-") || lower.starts_with("webhook-")
+    // The `svix` libraries prefer `svix-id` and its kin to the standard names: a custom header
+    // called so would make them refuse a genuine delivery.
+    const PREFIXES: [&str; 3] = ["x-webhook-", "webhook-", "svix-"];
+    NAMES.contains(&lower) || PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
 }
 
 fn is_printable(text: &str) -> bool {
@@ -250,6 +253,7 @@ mod tests {
             "content-length",
             "X-Webhook-Signature",
             "webhook-id",
+            "Svix-Id",
             "Traceparent",
             "TE",
             "a b",
