@@ -1,6 +1,7 @@
 //! Journeys over the real template: real functions, real queues, real HTTP.
 
 mod events;
+mod receivers;
 mod schedule;
 
 use domain::envelope::{derive_event_id, parse_body};
