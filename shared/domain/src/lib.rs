@@ -17,7 +17,12 @@
 //! | [`announce`] | what is told on the bus, and that it is never forgotten |
 //! | [`api_key`] | what an API key looks like, and what it opens |
 //! | [`webhook`] | the request an endpoint receives |
+//! | [`target`] | what may be called |
+//! | [`address`] | which addresses are public |
+//! | [`failure`] | how a request can fail, in classes and in words |
+//! | [`retry_after`] | when an endpoint asks to be called again |
 
+pub mod address;
 pub mod announce;
 pub mod api_key;
 pub mod arrange;
@@ -26,9 +31,11 @@ pub mod delivery;
 pub mod endpoint;
 pub mod envelope;
 pub mod event;
+pub mod failure;
 pub mod ids;
 pub mod limits;
 pub mod ports;
+pub mod retry_after;
 pub mod schedule;
 pub mod secret;
 pub mod settings;

@@ -26,6 +26,10 @@ pub const TIMESTAMP_CHARS: usize = 64;
 pub const ENDPOINTS_PER_ACCOUNT: usize = 50;
 /// Characters of an endpoint's URL.
 pub const URL_CHARS: usize = 2_048;
+/// Characters of a host name, and of one of its labels (RFC 1035, 2.3.4): more cannot be asked for.
+pub const HOST_CHARS: usize = 253;
+/// See [`HOST_CHARS`].
+pub const HOST_LABEL_CHARS: usize = 63;
 /// Bytes of all subscriptions of an endpoint together.
 pub const EVENT_TYPES_BYTES: usize = 2 * 1024;
 /// Custom headers of an endpoint.
@@ -45,6 +49,26 @@ pub const RESPONSE_BODY_BYTES: usize = 1_024;
 pub const RESPONSE_BODY_READ_BYTES: usize = RESPONSE_BODY_BYTES + 1;
 /// Bytes of the sentence that explains a failed attempt.
 pub const ATTEMPT_ERROR_BYTES: usize = 512;
+/// Names of a certificate that the sentence shows; shared hosts carry a hundred.
+pub const CERTIFICATE_NAMES_SHOWN: usize = 3;
+/// Bytes of an answer's status line and headers; servers themselves rarely take or send over 16 KB.
+/// It is also the size of a connection's buffer, and there may be a hundred connections.
+pub const RESPONSE_HEAD_BYTES: usize = 32 * 1024;
+/// Headers of an answer: far more than any server has reason to send.
+pub const RESPONSE_HEADERS: usize = 100;
+/// The part of a request's time that finding its address may take. A resolver that never answers
+/// is then told from an endpoint that never answers.
+pub const RESOLVE_SHARE: u32 = 3;
+/// Times a question is put to the resolvers, in turn, before its time is up: UDP gets lost.
+pub const RESOLVE_TRIES: u32 = 4;
+/// Resolvers that are asked in turn, as many as the C library takes from its configuration.
+pub const RESOLVERS: usize = 3;
+/// Bytes of an answer over UDP; without an extension there are never more (RFC 1035, 4.2.1).
+pub const DNS_UDP_BYTES: usize = 512;
+/// Addresses of one name. A name with more is refused whole: the rest could not be judged.
+pub const ANSWERS: usize = 64;
+/// Addresses of one name that are dialled, in turn; each gets its part of the time left.
+pub const DIALLED_ADDRESSES: usize = 4;
 /// Attempts kept on a delivery. The schedule makes five; the rest is room for people who press
 /// Retry Now. Past it the newest replaces the last, so that the item stays far below 400 KB.
 pub const ATTEMPTS_KEPT: usize = 50;

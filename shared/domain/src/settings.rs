@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::limits::{REQUEST_TIMEOUT_S, SQS_DELAY_MAX_S};
 use crate::schedule::RetrySchedule;
-use crate::target::TargetRules;
+use crate::target::{Egress, TargetRules};
 
 /// A variable that stops the start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -110,6 +110,16 @@ impl<'a> Lookup<'a> {
             ("true", _) => Err(wrong(INSECURE, "must be false unless STAGE is local")),
             (_, _) => Err(wrong(INSECURE, "must be true or false")),
         }
+    }
+
+    /// [`Lookup::target_rules`] for a function that calls endpoints: beside its own runtime, whose
+    /// place Lambda tells in `AWS_LAMBDA_RUNTIME_API`.
+    ///
+    /// # Errors
+    /// As [`Lookup::target_rules`].
+    pub fn egress(&self) -> SettingResult<Egress> {
+        let runtime_api = (self.0)("AWS_LAMBDA_RUNTIME_API");
+        Ok(Egress::beside_runtime(self.target_rules()?, runtime_api.as_deref()))
     }
 }
 
