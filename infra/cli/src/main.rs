@@ -4,6 +4,7 @@
 //! fine; 1 the answer is no (an event was refused, nothing was found); 2 wrong usage; 3 it could
 //! not be done.
 
+mod check_url;
 mod deliveries;
 mod demo;
 mod endpoints;
@@ -38,6 +39,7 @@ Examples:
   webhooks deliveries list ep_…              what an endpoint got, newest first
   webhooks deliveries show dlv_…             one delivery with every attempt
   webhooks deliveries tail                   attempts as they happen
+  webhooks check-url https://hooks.example.com/in --answer 10.0.0.1
 
 Exit codes: 0 fine, 1 the answer is no, 2 wrong usage, 3 it could not be done.";
 
@@ -56,6 +58,8 @@ enum Command {
     /// Make API keys.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Would the sender call a URL, and why not. Needs no stack.
+    CheckUrl(check_url::CheckUrl),
     /// The demo receiver of the local stack.
     #[command(subcommand)]
     Demo(demo::Demo),
@@ -70,6 +74,7 @@ async fn main() -> ExitCode {
         Command::Endpoints(endpoints) => endpoints.run(json).await,
         Command::Deliveries(deliveries) => deliveries.run(json).await,
         Command::Keys(keys) => keys.run(json).await,
+        Command::CheckUrl(check) => check.run(json),
         Command::Demo(demo) => demo.run(json).await,
     };
     match done {
