@@ -3,7 +3,9 @@
 //! | module | is |
 //! |---|---|
 //! | [`world`] | every port in memory, with a clock that jumps and a fuse that kills |
+//! | [`conformance`] | what every implementation of the store must do |
 //! | [`stack`] | the real template on the emulator, and customers' endpoints on loopback |
 
+pub mod conformance;
 pub mod stack;
 pub mod world;
