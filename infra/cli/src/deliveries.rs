@@ -6,15 +6,14 @@ use std::time::Duration;
 use clap::Subcommand;
 use domain::delivery::{Attempt, Delivery};
 use domain::ids::{DeliveryId, EndpointId};
-use domain::ports::Deliveries as _;
-use domain::schedule::Tier;
-use serde_json::{Value, json};
+use domain::log::LogQuery;
+use domain::ports::{Deliveries as _, DeliveryLog as _, Registry as _};
+use domain::view;
+use serde_json::json;
 
 use crate::output::{self, dim, outcome, plain, status};
 use crate::stack::Stack;
 
-/// The documented number of scheduled attempts.
-const ATTEMPTS: Tier = 5;
 /// How often `tail` looks.
 const LOOK: Duration = Duration::from_secs(1);
 /// Deliveries of one endpoint that `tail` watches.
@@ -60,9 +59,9 @@ async fn list(id: &EndpointId, limit: usize, json: bool) -> anyhow::Result<bool>
         anstream::eprintln!("there is no endpoint {id}");
         return Ok(false);
     };
-    let page = store.deliveries_of(id, endpoint.shards, None, limit).await?;
+    let page = store.log(&LogQuery::newest(id, endpoint.shards, limit)).await?;
     if json {
-        output::json(&json!({"data": page.items.iter().map(to_json).collect::<Vec<_>>()}));
+        output::json(&json!({"data": page.items.iter().map(view::delivery).collect::<Vec<_>>()}));
         return Ok(true);
     }
     let row = |d: &Delivery| {
@@ -90,7 +89,7 @@ async fn show(id: &DeliveryId, json: bool) -> anyhow::Result<bool> {
             anstream::eprintln!("there is no delivery {id}");
             return Ok(false);
         }
-        Some(delivery) if json => output::json(&to_json(&delivery)),
+        Some(delivery) if json => output::json(&view::delivery(&delivery)),
         Some(delivery) => describe(&delivery),
     }
     Ok(true)
@@ -150,7 +149,8 @@ async fn tail(only: Option<EndpointId>, json: bool) -> anyhow::Result<bool> {
         };
         let mut changed = Vec::new();
         for endpoint in &endpoints {
-            let page = store.deliveries_of(&endpoint.id, endpoint.shards, None, WATCHED).await?;
+            let newest = LogQuery::newest(&endpoint.id, endpoint.shards, WATCHED);
+            let page = store.log(&newest).await?;
             for delivery in page.items {
                 let stage = (delivery.status.as_str(), delivery.attempt_count);
                 if seen.insert(delivery.id.clone(), stage) != Some(stage) && !first {
@@ -166,7 +166,7 @@ async fn tail(only: Option<EndpointId>, json: bool) -> anyhow::Result<bool> {
 
 fn print_change(delivery: &Delivery, json: bool) {
     if json {
-        anstream::println!("{}", to_json(delivery));
+        anstream::println!("{}", view::delivery(delivery));
         return;
     }
     let last = delivery.attempts.last();
@@ -179,48 +179,4 @@ fn print_change(delivery: &Delivery, json: bool) {
         dim(at),
         status(delivery.status)
     );
-}
-
-/// The delivery as the API shows it (design 4.3).
-fn to_json(delivery: &Delivery) -> Value {
-    let left = match delivery.status.is_open() {
-        true => ATTEMPTS.saturating_sub(delivery.scheduled_attempts),
-        false => 0,
-    };
-    without_nulls(json!({
-        "id": delivery.id,
-        "event_id": delivery.event_id,
-        "source_id": delivery.source_id,
-        "event": delivery.event,
-        "endpoint_id": delivery.id.endpoint(),
-        "status": delivery.status.as_str(),
-        "reason": delivery.status.reason(),
-        "created_at": delivery.created_at,
-        "attempts_left": left,
-        "next_attempt_at": delivery.next_attempt_at,
-        "gives_up_at": delivery.gives_up_at,
-        "attempts": delivery.attempts.iter().map(attempt_json).collect::<Vec<_>>(),
-    }))
-}
-
-fn attempt_json(attempt: &Attempt) -> Value {
-    let answer = &attempt.answer;
-    without_nulls(json!({
-        "number": attempt.number,
-        "trigger": attempt.trigger.as_str(),
-        "at": attempt.at,
-        "duration_ms": answer.duration_ms,
-        "first_byte_ms": answer.first_byte_ms,
-        "outcome": answer.outcome.as_str(),
-        "http_status": answer.http_status,
-        "response_body": answer.response_body,
-        "error": answer.error,
-    }))
-}
-
-fn without_nulls(mut value: Value) -> Value {
-    if let Some(fields) = value.as_object_mut() {
-        fields.retain(|_, field| !field.is_null());
-    }
-    value
 }

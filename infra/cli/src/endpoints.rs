@@ -6,9 +6,10 @@ use domain::endpoint::register::Registration;
 use domain::endpoint::{Endpoint, EndpointState};
 use domain::ids::{AccountId, EndpointId};
 use domain::limits::ENDPOINTS_PER_ACCOUNT;
-use domain::ports::{Clock, Endpoints as _};
+use domain::ports::{Clock, Endpoints as _, Registry as _};
 use domain::secret::{Secret, SigningSecrets};
-use serde_json::{Value, json};
+use domain::view;
+use serde_json::json;
 
 use crate::output::{self, dim, plain, verdict};
 use crate::stack::Stack;
@@ -94,7 +95,7 @@ impl Create {
         };
         let (endpoint, secret) = register(&Stack::local()?, registration).await?;
         if json {
-            let mut value = to_json(&endpoint);
+            let mut value = view::endpoint(&endpoint);
             value["secret"] = secret.reveal().into();
             output::json(&value);
         } else {
@@ -133,7 +134,7 @@ async fn list(account: Option<AccountId>, json: bool) -> anyhow::Result<bool> {
         None => store.all_endpoints(None, LISTED).await?.items,
     };
     if json {
-        output::json(&json!({"data": endpoints.iter().map(to_json).collect::<Vec<_>>()}));
+        output::json(&json!({"data": endpoints.iter().map(view::endpoint).collect::<Vec<_>>()}));
         return Ok(true);
     }
     let row = |e: &Endpoint| {
@@ -150,7 +151,7 @@ async fn show(id: &EndpointId, json: bool) -> anyhow::Result<bool> {
             anstream::eprintln!("there is no endpoint {id}");
             return Ok(false);
         }
-        Some(endpoint) if json => output::json(&to_json(&endpoint)),
+        Some(endpoint) if json => output::json(&view::endpoint(&endpoint)),
         Some(endpoint) => describe(&endpoint),
     }
     Ok(true)
@@ -186,37 +187,4 @@ fn state(endpoint: &Endpoint) -> output::Cell {
         }
         EndpointState::Deleted { at } => verdict(false, &format!("deleted at {at}")),
     }
-}
-
-/// The endpoint as the API shows it (design 4.3).
-fn to_json(endpoint: &Endpoint) -> Value {
-    let mut value = json!({
-        "id": endpoint.id,
-        "account_id": endpoint.account_id,
-        "url": endpoint.url,
-        "event_types": endpoint.event_types.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "alert_email": endpoint.alert_email,
-        "headers": endpoint.headers.iter().map(|h| &h.name).collect::<Vec<_>>(),
-        "created_at": endpoint.created_at,
-        "updated_at": endpoint.updated_at,
-    });
-    let mut set = |name: &str, text: Option<Value>| {
-        if let Some(text) = text {
-            value[name] = text;
-        }
-    };
-    set("product", endpoint.product.map(|p| p.as_str().into()));
-    set("platform_id", endpoint.platform_id.clone().map(Value::from));
-    set("description", endpoint.description.clone().map(Value::from));
-    set("max_per_second", endpoint.max_per_second.map(Value::from));
-    match endpoint.state {
-        EndpointState::Enabled => set("status", Some("enabled".into())),
-        EndpointState::Disabled { reason, at } => {
-            set("status", Some("disabled".into()));
-            set("disabled_reason", Some(reason.as_str().into()));
-            set("disabled_at", Some(at.to_string().into()));
-        }
-        EndpointState::Deleted { .. } => set("status", Some("deleted".into())),
-    }
-    value
 }

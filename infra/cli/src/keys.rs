@@ -3,9 +3,10 @@
 use clap::Subcommand;
 use domain::api_key::{ApiKeyRecord, Scope};
 use domain::ports::Clock;
+use domain::view;
 use serde_json::json;
 
-use crate::output::{self, plain};
+use crate::output::{self, dim, plain, verdict};
 use crate::stack::Stack;
 
 #[derive(Subcommand)]
@@ -15,6 +16,16 @@ pub enum Keys {
         /// `operator`, `account:ID` or `product:NAME`.
         #[arg(long, value_parser = scope)]
         scope: Scope,
+        /// Your own word for it.
+        #[arg(long, value_parser = name)]
+        name: Option<String>,
+    },
+    /// All keys, by what is kept of them.
+    List,
+    /// Make a key open nothing any more.
+    Revoke {
+        /// Its id, `key_…`.
+        id: String,
     },
 }
 
@@ -22,18 +33,71 @@ fn scope(text: &str) -> Result<Scope, String> {
     text.parse().map_err(|_| "must be operator, account:ID or product:NAME".to_owned())
 }
 
+fn name(text: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned()).ok_or_else(|| "must be 1 to 64 characters".to_owned())
+}
+
 impl Keys {
     pub async fn run(self, json: bool) -> anyhow::Result<bool> {
-        let Self::Create { scope } = self;
-        let key = aws::clock::new_api_key()?;
-        let record = ApiKeyRecord::new(&key, scope, aws::clock::SystemClock.now());
-        Stack::local()?.store()?.create_api_key(&record).await?;
-        if json {
-            output::json(&json!({"id": record.id, "key": key.reveal()}));
-        } else {
-            output::list(&[("id", plain(&record.id)), ("key", plain(key.reveal()))]);
-            anstream::println!("The key is not shown again.");
+        match self {
+            Self::Create { scope, name } => create(scope, name, json).await,
+            Self::List => list(json).await,
+            Self::Revoke { id } => revoke(&id, json).await,
         }
-        Ok(true)
     }
+}
+
+async fn create(scope: Scope, name: Option<String>, json: bool) -> anyhow::Result<bool> {
+    let key = aws::clock::new_api_key()?;
+    let now = aws::clock::SystemClock.now();
+    let record = ApiKeyRecord { name, ..ApiKeyRecord::new(&key, scope, now) };
+    Stack::local()?.store()?.create_api_key(&record).await?;
+    if json {
+        output::json(&json!({"id": record.id, "key": key.reveal()}));
+    } else {
+        output::list(&[("id", plain(&record.id)), ("key", plain(key.reveal()))]);
+        anstream::println!("The key is not shown again.");
+    }
+    Ok(true)
+}
+
+async fn list(json: bool) -> anyhow::Result<bool> {
+    let keys = Stack::local()?.store()?.all_api_keys().await?;
+    if json {
+        output::json(&json!({"data": keys.iter().map(view::api_key).collect::<Vec<_>>()}));
+        return Ok(true);
+    }
+    let row = |key: &ApiKeyRecord| {
+        vec![
+            plain(&key.id),
+            dim(format!("…{}", key.last4)),
+            plain(&key.scope),
+            key.name.as_ref().map_or(dim("-"), plain),
+            plain(key.created_at),
+            key.last_used_at.map_or(dim("never"), plain),
+            match key.revoked_at {
+                None => verdict(true, "active"),
+                Some(at) => verdict(false, &format!("revoked at {at}")),
+            },
+        ]
+    };
+    let rows: Vec<_> = keys.iter().map(row).collect();
+    let titles = ["KEY", "ENDS IN", "SCOPE", "NAME", "CREATED", "LAST USED", "STATE"];
+    output::table(&titles, &rows);
+    Ok(true)
+}
+
+async fn revoke(id: &str, json: bool) -> anyhow::Result<bool> {
+    let now = aws::clock::SystemClock.now();
+    let found = Stack::local()?.store()?.revoke_api_key(id, now).await?;
+    if json {
+        output::json(&json!({"id": id, "revoked": found}));
+    } else if found {
+        anstream::println!("{id} opens nothing any more.");
+    }
+    if !found {
+        anstream::eprintln!("there is no key {id}");
+    }
+    Ok(found)
 }

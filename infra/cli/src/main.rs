@@ -55,7 +55,7 @@ enum Command {
     /// Read the delivery log.
     #[command(subcommand)]
     Deliveries(deliveries::Deliveries),
-    /// Make API keys.
+    /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Would the sender call a URL, and why not. Needs no stack.

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use domain::Timestamp;
 use domain::api_key::ApiKey;
 use domain::ids::EndpointId;
-use domain::ports::{Clock, Dice, PortError, PortResult};
+use domain::ports::{Clock, Dice, Fresh, PortError, PortResult};
 use domain::schedule::Roll;
 use domain::secret::Secret;
 
@@ -34,6 +34,16 @@ impl Dice for SystemChance {
     /// Should the system have no randomness to give, the throw is 0: no jitter.
     fn roll(&self) -> Roll {
         Roll::from_random(getrandom::u64().unwrap_or_default())
+    }
+}
+
+impl Fresh for SystemChance {
+    fn endpoint_id(&self) -> PortResult<EndpointId> {
+        new_endpoint_id()
+    }
+
+    fn secret(&self) -> PortResult<Secret> {
+        new_secret()
     }
 }
 

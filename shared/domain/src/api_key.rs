@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::Timestamp;
 use crate::envelope::Product;
 use crate::ids::{AccountId, hash_fields, hex};
+use crate::limits::KEY_USE_NOTED_EVERY_S;
 
 const PREFIX: &str = "rwk_";
 /// Random bytes in a key.
@@ -129,10 +130,14 @@ pub struct ApiKeyRecord {
     pub hash: String,
     /// See [`ApiKey::last4`].
     pub last4: String,
+    /// Its owner's word for it.
+    pub name: Option<String>,
     /// What it opens.
     pub scope: Scope,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was last used, to the hour.
+    pub last_used_at: Option<Timestamp>,
     /// Since when it opens nothing.
     pub revoked_at: Option<Timestamp>,
 }
@@ -144,10 +149,18 @@ impl ApiKeyRecord {
             id: key.id(),
             hash: key.hash(),
             last4: key.last4().to_owned(),
+            name: None,
             scope,
             created_at: now,
+            last_used_at: None,
             revoked_at: None,
         }
+    }
+
+    /// Whether a call with the key at `now` is worth a note: one an hour is.
+    pub fn use_is_news(&self, now: Timestamp) -> bool {
+        let step = std::time::Duration::from_secs(KEY_USE_NOTED_EVERY_S);
+        self.last_used_at.is_none_or(|last| now.since(last) >= step)
     }
 }
 
@@ -165,6 +178,16 @@ mod tests {
         assert!(record.id.starts_with("key_") && record.id.len() == 24);
         assert!(key.reveal().ends_with(&record.last4));
         assert!(!format!("{record:?}").contains("abababab"));
+    }
+
+    #[test]
+    fn a_use_is_noted_once_an_hour() {
+        let key = ApiKey::from_random([1; API_KEY_BYTES]);
+        let mut record = ApiKeyRecord::new(&key, Scope::Operator, Timestamp::from_secs(1));
+        assert!(record.use_is_news(Timestamp::from_secs(2)));
+        record.last_used_at = Some(Timestamp::from_secs(2));
+        assert!(!record.use_is_news(Timestamp::from_secs(2 + 3_599)));
+        assert!(record.use_is_news(Timestamp::from_secs(2 + 3_600)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A customer's endpoint, and which events it gets.
 
+pub mod change;
 pub mod register;
 
 use std::time::Duration;

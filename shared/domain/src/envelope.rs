@@ -365,9 +365,9 @@ fn cut(mut text: String, most: usize) -> String {
 /// product can compute it in advance.
 pub fn derive_event_id(envelope: &Envelope) -> EventId {
     let (account, product) = (envelope.account_id.as_str(), envelope.product.as_str());
-    EventId::from_digest(match &envelope.source_id {
-        Some(id) => hash_fields(&["id", account, product, id]),
-        None => hash_fields(&[
+    match &envelope.source_id {
+        Some(id) => derive_event_id_of(&envelope.account_id, envelope.product, id),
+        None => EventId::from_digest(hash_fields(&[
             "content",
             account,
             product,
@@ -375,8 +375,14 @@ pub fn derive_event_id(envelope: &Envelope) -> EventId {
             &envelope.platform_id,
             &envelope.timestamp,
             &envelope.data,
-        ]),
-    })
+        ])),
+    }
+}
+
+/// The event id of the event that a product calls `source_id`.
+pub fn derive_event_id_of(account: &AccountId, product: Product, source_id: &str) -> EventId {
+    let fields = ["id", account.as_str(), product.as_str(), source_id];
+    EventId::from_digest(hash_fields(&fields))
 }
 
 /// What two events with one id must have in common to be the same event.

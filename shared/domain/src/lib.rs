@@ -16,6 +16,9 @@
 //! | [`arrange`] | how a wake-up for that moment is made |
 //! | [`announce`] | what is told on the bus, and that it is never forgotten |
 //! | [`api_key`] | what an API key looks like, and what it opens |
+//! | [`log`] | the delivery log: pages, newest first |
+//! | [`catalogue`] | the published events |
+//! | [`view`] | things as the API and the CLI show them |
 //! | [`webhook`] | the request an endpoint receives |
 //! | [`target`] | what may be called |
 //! | [`address`] | which addresses are public |
@@ -27,6 +30,7 @@ pub mod announce;
 pub mod api_key;
 pub mod arrange;
 pub mod attempt;
+pub mod catalogue;
 pub mod delivery;
 pub mod endpoint;
 pub mod envelope;
@@ -34,6 +38,7 @@ pub mod event;
 pub mod failure;
 pub mod ids;
 pub mod limits;
+pub mod log;
 pub mod ports;
 pub mod retry_after;
 pub mod schedule;
@@ -42,6 +47,7 @@ pub mod settings;
 pub mod sweep;
 pub mod target;
 pub mod timestamp;
+pub mod view;
 pub mod wakeup;
 pub mod webhook;
 

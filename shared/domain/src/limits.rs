@@ -111,7 +111,45 @@ pub const BACK_OFF_MAX_S: u32 = 3_600;
 /// somebody else made progress, so more than a few in a row is not a race but a fault.
 pub const DECISIONS: usize = 5;
 
+/// Scheduled attempts of a delivery: the documented five. The template takes exactly four delays.
+pub const SCHEDULED_ATTEMPTS: u8 = 5;
+/// Bytes of a request to the API. The largest, an endpoint with all its headers and subscriptions,
+/// stays below a third of it.
+pub const API_BODY_BYTES: usize = 64 * 1024;
+/// Calls a key may make in a minute: ten a second is a busy dashboard, not a loop gone wrong.
+pub const API_CALLS_PER_MINUTE: u32 = 600;
+/// Things on a page of a list, unless asked for otherwise.
+pub const PAGE_DEFAULT: usize = 50;
+/// Things on a page of a list, at most.
+pub const PAGE_MAX: usize = 100;
+/// Deliveries looked at for one page of a filtered log: a page may come out short, and says where
+/// to go on, rather than read without end.
+pub const LOG_EXAMINED: usize = 1_000;
+/// Deliveries counted when an endpoint is enabled again; the answer says which time they cover.
+pub const MISSED_EXAMINED: usize = 1_000;
+/// Endpoints that a list over all accounts can sort; above it an account must be named.
+pub const ENDPOINTS_LISTED: usize = 20_000;
+/// Characters of a cursor; ours are below 300.
+pub const CURSOR_CHARS: usize = 1_024;
+/// Characters of `X-Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_CHARS: usize = 128;
+/// Seconds for which an idempotency key is remembered.
+pub const IDEMPOTENCY_KEPT_S: u64 = 86_400;
+/// Seconds between two notes that a key was used: a write an hour, not one a call.
+pub const KEY_USE_NOTED_EVERY_S: u64 = 3_600;
+/// Longest overlap of two secrets, in seconds: a week.
+pub const SECRET_OVERLAP_MAX_S: u32 = 604_800;
+
 const _: () = assert!(EVENT_BYTES < EVENTS_QUEUE_MESSAGE_BYTES);
+const _: () = assert!(
+    3 * (URL_CHARS
+        + EVENT_TYPES_BYTES
+        + CUSTOM_HEADERS * CUSTOM_HEADER_BYTES
+        + DESCRIPTION_CHARS
+        + ALERT_EMAIL_CHARS)
+        < API_BODY_BYTES
+);
+const _: () = assert!(PAGE_DEFAULT <= PAGE_MAX && PAGE_MAX <= LOG_EXAMINED);
 const _: () = assert!(EVENTS_QUEUE_MESSAGE_BYTES + ERROR_MESSAGE_BYTES + 1_024 < SQS_MESSAGE_BYTES);
 const _: () = assert!(RESPONSE_BODY_BYTES < RESPONSE_BODY_READ_BYTES);
 // An attempt's answer, decoded lossily, can triple; all attempts must fit a 400 KB item.

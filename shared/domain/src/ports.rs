@@ -5,6 +5,8 @@
 //! Every call MUST end within a limit of its own, and MUST be safe to make again after an error:
 //! an error means "perhaps it happened".
 
+mod management;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -17,6 +19,10 @@ use crate::ids::{AccountId, DeliveryId, EndpointId, EventId};
 use crate::schedule::{Roll, Tier};
 use crate::secret::SigningSecrets;
 use crate::wakeup::{Lane, WakeUp};
+
+pub use management::{
+    ApiKeys, ApiMemory, CallWindow, DeliveryLog, EndpointKey, Fresh, Page, Registry, Reservation,
+};
 
 /// A call that failed, or may have. The text is for the log and holds neither payload nor secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +61,7 @@ pub trait Endpoints: Sync {
     ) -> impl Future<Output = PortResult<Option<Endpoint>>> + Send;
 }
 
-/// Endpoint secrets: only the sender reads them.
+/// Endpoint secrets: only the sender reads them, and the API, to rotate them.
 pub trait Secrets: Sync {
     /// What an endpoint signs with. MUST see every change that was answered before.
     fn secrets(

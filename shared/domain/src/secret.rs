@@ -93,6 +93,20 @@ pub struct Signatures {
 }
 
 impl SigningSecrets {
+    /// With a new secret, the old one beside it until `until`. `None` while a rotation is under
+    /// way: its old secret is what receivers still go by, and must not vanish unasked.
+    pub fn rotated(&self, new: Secret, until: Timestamp, now: Timestamp) -> Option<Self> {
+        if self.previous.as_ref().is_some_and(|(_, end)| now < *end) {
+            return None;
+        }
+        Some(Self { current: new, previous: Some((self.current.clone(), until)) })
+    }
+
+    /// With the rotation over: the new secret alone.
+    pub fn finished(&self) -> Self {
+        Self { current: self.current.clone(), previous: None }
+    }
+
     /// Signs a body for an attempt at `now`.
     pub fn sign(&self, id: &EventId, body: &str, now: Timestamp) -> Signatures {
         let secs = now.as_secs();
@@ -158,6 +172,19 @@ mod tests {
         let after = secrets.sign(&id, "{}", until);
         assert_eq!(after.rackwave, new.sign_body("{}"));
         assert_eq!(after.standard, new.sign_standard(id.as_str(), 1_000, "{}"));
+    }
+
+    #[test]
+    fn one_rotation_at_a_time() {
+        let [first, second, third] = [1, 2, 3].map(|n| Secret::from_random([n; 24]));
+        let at = Timestamp::from_secs;
+        let secrets = SigningSecrets { current: first.clone(), previous: None };
+        let during = secrets.rotated(second.clone(), at(100), at(50)).expect("none under way");
+        assert_eq!(during.previous, Some((first, at(100))));
+        assert_eq!(during.rotated(third.clone(), at(190), at(99)), None);
+        let next = during.rotated(third.clone(), at(200), at(100)).expect("the first is over");
+        assert_eq!(next.previous, Some((second, at(200))));
+        assert_eq!(next.finished(), SigningSecrets { current: third, previous: None });
     }
 
     #[test]

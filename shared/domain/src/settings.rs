@@ -4,7 +4,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::limits::{REQUEST_TIMEOUT_S, SQS_DELAY_MAX_S};
+use crate::limits::{REQUEST_TIMEOUT_S, SECRET_OVERLAP_MAX_S, SQS_DELAY_MAX_S};
 use crate::schedule::RetrySchedule;
 use crate::target::{Egress, TargetRules};
 
@@ -80,6 +80,15 @@ impl<'a> Lookup<'a> {
     /// If it is not 1 to 30.
     pub fn request_timeout(&self) -> SettingResult<Duration> {
         let seconds = self.seconds_up_to("REQUEST_TIMEOUT_SECONDS", REQUEST_TIMEOUT_S)?;
+        Ok(Duration::from_secs(seconds.into()))
+    }
+
+    /// `SECRET_OVERLAP_SECONDS`: how long the old secret signs beside the new one.
+    ///
+    /// # Errors
+    /// If it is not 1 to 604,800.
+    pub fn secret_overlap(&self) -> SettingResult<Duration> {
+        let seconds = self.seconds_up_to("SECRET_OVERLAP_SECONDS", SECRET_OVERLAP_MAX_S)?;
         Ok(Duration::from_secs(seconds.into()))
     }
 
@@ -166,6 +175,7 @@ mod tests {
         );
         assert!(with(&[("REQUEST_TIMEOUT_SECONDS", "31")], |l| l.request_timeout()).is_err());
         assert!(with(&[("SQS_DELAY_MAX_SECONDS", "901")], |l| l.sqs_delay_max_s()).is_err());
+        assert!(with(&[("SECRET_OVERLAP_SECONDS", "0")], |l| l.secret_overlap()).is_err());
         assert!(with(&[("RETENTION_DAYS", "0")], |l| l.retention()).is_err());
     }
 

@@ -1,9 +1,13 @@
 //! The request an endpoint receives (design 4.2).
 
+mod shown;
+
 use crate::Timestamp;
 use crate::endpoint::{CustomHeader, Endpoint};
 use crate::event::Event;
 use crate::secret::SigningSecrets;
+
+pub use shown::{HIDDEN, SIGNED, curl, shown};
 
 /// `User-Agent` of every request.
 pub const USER_AGENT: &str = concat!("Rackwave-Webhooks/", env!("CARGO_PKG_VERSION"));

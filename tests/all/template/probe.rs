@@ -9,7 +9,8 @@ use domain::endpoint::Endpoint;
 use domain::envelope::parse_body;
 use domain::event::Event;
 use domain::ids::EndpointId;
-use domain::ports::{Clock, Deliveries, Events};
+use domain::log::LogQuery;
+use domain::ports::{Clock, Deliveries, DeliveryLog, Events};
 use domain::wakeup::WakeUp;
 use local::Layout;
 use serde_json::{Value, json};
@@ -82,7 +83,7 @@ fn ingest_works(stack: &Stack) -> Result<(), String> {
 async fn retried_by_schedule(stack: &Stack, endpoint: &Endpoint) -> Result<(), String> {
     let looking = async {
         loop {
-            let page = stack.store.deliveries_of(&endpoint.id, 1, None, 1).await;
+            let page = stack.store.log(&LogQuery::newest(&endpoint.id, 1, 1)).await;
             let delivery = page.map_err(|e| e.to_string())?.items.pop();
             if let Some(delivery) = delivery
                 && delivery.attempt_count == 2

@@ -13,7 +13,7 @@ use domain::delivery::{Change, Delivery};
 use domain::endpoint::Endpoint;
 use domain::endpoint::register::Registration;
 use domain::ids::{DeliveryId, EndpointId, EventId};
-use domain::ports::{Clock, Deliveries, Events};
+use domain::ports::{Clock, Deliveries, Events, Registry};
 use domain::secret::{Secret, SigningSecrets};
 use domain::target::TargetRules;
 use domain::wakeup::WakeUp;

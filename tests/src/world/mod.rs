@@ -1,6 +1,7 @@
 //! Every port in memory, with a clock that jumps to the next deadline.
 
 mod fuse;
+mod management;
 mod ports;
 mod steps;
 
@@ -9,11 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::Timestamp;
+use domain::api_key::ApiKeyRecord;
 use domain::delivery::{Answer, Delivery, Outcome};
 use domain::endpoint::{Endpoint, EndpointState, EventPattern};
 use domain::event::Event;
 use domain::ids::{AccountId, DeliveryId, EndpointId, EventId};
-use domain::ports::{Announcement, Refused};
+use domain::ports::{Announcement, Refused, Reservation};
 use domain::schedule::RetrySchedule;
 use domain::secret::{Secret, SigningSecrets};
 use domain::wakeup::Lane;
@@ -60,7 +62,14 @@ pub struct State {
     pub receiver: Box<dyn FnMut(&Post) -> Answer + Send>,
     /// The dice: what every throw shows.
     pub roll: u64,
+    /// API keys, by id.
+    pub api_keys: BTreeMap<String, ApiKeyRecord>,
+    /// Calls counted, by window.
+    pub calls: BTreeMap<String, u32>,
+    /// Idempotency keys.
+    pub reservations: BTreeMap<String, Reservation>,
     next_message: u64,
+    next_fresh: u8,
 }
 
 /// A message in a queue of wake-ups.
@@ -117,7 +126,11 @@ impl World {
             posts: Vec::new(),
             receiver: Box::new(|_| answer(200)),
             roll: 0,
+            api_keys: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            reservations: BTreeMap::new(),
             next_message: 0,
+            next_fresh: 0,
         };
         Self(Arc::new(Shared { state: Mutex::new(state), fuse: Fuse::default() }))
     }

@@ -20,7 +20,11 @@ use domain::webhook::WebhookRequest;
 use super::{Post, Queued, State, World};
 
 impl World {
-    async fn call<T>(&self, name: &'static str, effect: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) async fn call<T>(
+        &self,
+        name: &'static str,
+        effect: impl FnOnce(&mut State) -> T,
+    ) -> T {
         self.fuse().call(name, || effect(&mut self.state())).await
     }
 }

@@ -35,17 +35,24 @@ pub(super) fn to_item(endpoint: &Endpoint) -> Item {
         .with("enabled_at", text(endpoint.enabled_at))
         .with("created_at", text(endpoint.created_at))
         .with("updated_at", text(endpoint.updated_at));
+    let item = item.with("status", text(status(endpoint)));
     match endpoint.state {
-        EndpointState::Enabled => item.with("status", text(ENABLED)),
-        EndpointState::Disabled { reason, at } => item
-            .with("status", text(DISABLED))
-            .with("disabled_reason", text(reason.as_str()))
-            .with("disabled_at", text(at)),
-        EndpointState::Deleted { at } => {
-            item.with("status", text(DELETED)).with("deleted_at", text(at))
+        EndpointState::Enabled => item,
+        EndpointState::Disabled { reason, at } => {
+            item.with("disabled_reason", text(reason.as_str())).with("disabled_at", text(at))
         }
+        EndpointState::Deleted { at } => item.with("deleted_at", text(at)),
     }
     .item()
+}
+
+/// An endpoint's state, as it is written.
+pub(super) fn status(endpoint: &Endpoint) -> &'static str {
+    match endpoint.state {
+        EndpointState::Enabled => ENABLED,
+        EndpointState::Disabled { .. } => DISABLED,
+        EndpointState::Deleted { .. } => DELETED,
+    }
 }
 
 /// Reads an item.

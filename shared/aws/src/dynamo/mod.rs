@@ -1,20 +1,23 @@
-//! The store: five DynamoDB tables (design 4.4), and the ports of `domain` that they serve.
+//! The store: six DynamoDB tables (design 4.4), and the ports of `domain` that they serve.
 //!
 //! | module | is |
 //! |---|---|
 //! | `deliveries` | delivery records: the port |
 //! | `delivery_item` | a delivery and its item |
 //! | `change` | what a commit writes |
-//! | `listing` | an endpoint's deliveries, newest first |
+//! | `listing` | the delivery log: the port |
 //! | `events` | accepted events: the port, and an event and its item |
-//! | `endpoints` | endpoints and their secrets: the ports, and registration |
+//! | `endpoints` | endpoints and their secrets: the ports |
 //! | `endpoint_item` | an endpoint and its item |
+//! | `registry` | endpoints as people register and change them: the port |
 //! | `api_keys` | API keys |
+//! | `api_state` | what the API remembers: the port |
 //! | `request` | the few kinds of request that all of them make |
 //! | `item` | reading and writing attributes |
 //! | `size` | how DynamoDB counts an item |
 
 mod api_keys;
+mod api_state;
 mod change;
 mod deliveries;
 mod delivery_item;
@@ -23,6 +26,7 @@ mod endpoints;
 mod events;
 mod item;
 mod listing;
+mod registry;
 mod request;
 mod size;
 
@@ -32,8 +36,6 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use domain::ports::{PortError, PortResult};
 use domain::settings::{Lookup, SettingResult};
-
-pub use endpoints::EndpointKey;
 
 /// A table of the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +50,12 @@ pub enum Table {
     Deliveries,
     /// API keys.
     ApiKeys,
+    /// Call counts and idempotency keys.
+    ApiState,
 }
 
 impl Table {
-    const COUNT: usize = 5;
+    const COUNT: usize = 6;
 
     /// The environment variable with its name.
     pub fn variable(self) -> &'static str {
@@ -61,6 +65,7 @@ impl Table {
             Table::Events => "EVENTS_TABLE",
             Table::Deliveries => "DELIVERIES_TABLE",
             Table::ApiKeys => "API_KEYS_TABLE",
+            Table::ApiState => "API_STATE_TABLE",
         }
     }
 
@@ -71,6 +76,7 @@ impl Table {
             Table::Events => "event_id",
             Table::Deliveries => "partition",
             Table::ApiKeys => "key_id",
+            Table::ApiState => "name",
         }
     }
 }
@@ -120,13 +126,4 @@ impl Store {
     pub fn new(config: &SdkConfig, tables: Tables, retention: Duration) -> Self {
         Self { client: Client::new(config), tables, retention }
     }
-}
-
-/// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T, C> {
-    /// At most as many as were asked for.
-    pub items: Vec<T>,
-    /// Where to go on, if there may be more.
-    pub next: Option<C>,
 }

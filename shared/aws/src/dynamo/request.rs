@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::ports::{PortError, PortResult};
 
 use super::item::{Item, Unreadable};
@@ -92,6 +92,17 @@ impl Store {
 
     /// Updates one item under a condition. False if the condition did not hold.
     pub(super) async fn update(&self, place: Place, key: Item, update: Update) -> PortResult<bool> {
+        Ok(self.update_and_read(place, key, update).await?.is_some())
+    }
+
+    /// Updates one item under a condition and answers what the updated attributes are now; `None`
+    /// if the condition did not hold.
+    pub(super) async fn update_and_read(
+        &self,
+        place: Place,
+        key: Item,
+        update: Update,
+    ) -> PortResult<Option<Item>> {
         let expression = update.expression();
         let request = self
             .client
@@ -101,11 +112,12 @@ impl Store {
             .update_expression(expression)
             .condition_expression(update.condition.join(" AND "))
             .set_expression_attribute_names(Some(update.names))
-            .set_expression_attribute_values(Some(update.values).filter(|v| !v.is_empty()));
+            .set_expression_attribute_values(Some(update.values).filter(|v| !v.is_empty()))
+            .return_values(ReturnValue::UpdatedNew);
         match request.send().await {
-            Ok(_) => Ok(true),
+            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
                 Some(_) | None => Err(port_error(place.call, &error)),
             },
         }

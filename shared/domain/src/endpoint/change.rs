@@ -1,0 +1,143 @@
+//! What people change on a registered endpoint. Each change is a new endpoint, to be written only
+//! if the old one still stands.
+
+use std::time::Duration;
+
+use crate::Timestamp;
+use crate::endpoint::register::{FieldError, Registration};
+use crate::endpoint::{DisabledReason, Endpoint, EndpointState};
+use crate::target::TargetRules;
+
+impl Registration {
+    /// What would register this endpoint as it is.
+    pub fn of(endpoint: &Endpoint) -> Self {
+        let header = |h: &super::CustomHeader| (h.name.clone(), h.value.clone());
+        Self {
+            account_id: endpoint.account_id.to_string(),
+            url: endpoint.url.clone(),
+            event_types: endpoint.event_types.iter().map(ToString::to_string).collect(),
+            alert_email: endpoint.alert_email.clone(),
+            product: endpoint.product.map(|product| product.as_str().to_owned()),
+            platform_id: endpoint.platform_id.clone(),
+            description: endpoint.description.clone(),
+            headers: endpoint.headers.iter().map(header).collect(),
+            max_per_second: endpoint.max_per_second,
+        }
+    }
+}
+
+impl Endpoint {
+    /// With other settings, from `now` on; whether it is enabled is not one of them.
+    ///
+    /// # Errors
+    /// The first field that breaks its rule.
+    pub fn edited(
+        &self,
+        wanted: Registration,
+        rules: TargetRules,
+        now: Timestamp,
+    ) -> Result<Self, FieldError> {
+        let checked = wanted.check(self.id.clone(), rules, now)?;
+        Ok(Self {
+            account_id: self.account_id.clone(),
+            state: self.state,
+            shards: self.shards,
+            enabled_at: self.enabled_at,
+            created_at: self.created_at,
+            updated_at: self.touched(now),
+            ..checked
+        })
+    }
+
+    /// Enabled again by a person; `None` if it is enabled, or deleted.
+    pub fn enabled(&self, now: Timestamp) -> Option<Self> {
+        match self.state {
+            EndpointState::Enabled | EndpointState::Deleted { .. } => None,
+            EndpointState::Disabled { .. } => {
+                let at = self.touched(now);
+                let state = EndpointState::Enabled;
+                Some(Self { state, enabled_at: at, updated_at: at, ..self.clone() })
+            }
+        }
+    }
+
+    /// Disabled by a person; `None` if it is disabled already, for whatever reason, or deleted.
+    pub fn disabled(&self, now: Timestamp) -> Option<Self> {
+        match self.state {
+            EndpointState::Disabled { .. } | EndpointState::Deleted { .. } => None,
+            EndpointState::Enabled => {
+                let at = self.touched(now);
+                let state = EndpointState::Disabled { reason: DisabledReason::Manual, at };
+                Some(Self { state, updated_at: at, ..self.clone() })
+            }
+        }
+    }
+
+    /// A tombstone, without the header values that nobody needs any more; `None` if it is one
+    /// already.
+    pub fn deleted(&self, now: Timestamp) -> Option<Self> {
+        match self.state {
+            EndpointState::Deleted { .. } => None,
+            EndpointState::Enabled | EndpointState::Disabled { .. } => {
+                let at = self.touched(now);
+                let (state, headers) = (EndpointState::Deleted { at }, Vec::new());
+                Some(Self { state, headers, updated_at: at, ..self.clone() })
+            }
+        }
+    }
+
+    /// The moment written with a change: later than that of the change before, whatever the clock
+    /// says, so that it can be what a conditional write looks at.
+    fn touched(&self, now: Timestamp) -> Timestamp {
+        now.max(self.updated_at + Duration::from_millis(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::tests::endpoint;
+
+    fn later() -> Timestamp {
+        Timestamp::from_secs(900)
+    }
+
+    #[test]
+    fn on_and_off() {
+        let first = endpoint("ep_1", &["*"]);
+        assert_eq!(first.enabled(later()), None);
+        let off = first.disabled(later()).expect("enabled");
+        let state = EndpointState::Disabled { reason: DisabledReason::Manual, at: later() };
+        assert_eq!((off.state, off.enabled_at), (state, first.enabled_at));
+        assert_eq!(off.disabled(later()), None);
+        let on = off.enabled(later()).expect("disabled");
+        assert_eq!(on.state, EndpointState::Enabled);
+        assert_eq!(on.enabled_at, on.updated_at);
+        assert!(on.updated_at > off.updated_at, "two changes never share a moment");
+    }
+
+    #[test]
+    fn a_tombstone_stays_one() {
+        let gone = endpoint("ep_1", &["*"]).deleted(later()).expect("there");
+        assert_eq!(gone.state, EndpointState::Deleted { at: later() });
+        assert_eq!((gone.deleted(later()), gone.enabled(later())), (None, None));
+        assert_eq!(gone.disabled(later()), None);
+    }
+
+    #[test]
+    fn an_edit_changes_settings_and_nothing_else() {
+        let mut first = endpoint("ep_1", &["*"]);
+        first.shards = 4;
+        first.state =
+            EndpointState::Disabled { reason: DisabledReason::Failing, at: first.created_at };
+        let mut wanted = Registration::of(&first);
+        wanted.description = Some("new".into());
+        let edited = first.edited(wanted, TargetRules::PublicHttps, later()).expect("good");
+        let expected =
+            Endpoint { description: Some("new".into()), updated_at: later(), ..first.clone() };
+        assert_eq!(edited, expected);
+        let wanted = Registration { alert_email: "x".into(), ..Registration::of(&first) };
+        let error = first.edited(wanted, TargetRules::PublicHttps, later()).expect_err("bad");
+        assert_eq!(error.field, "alert_email");
+    }
+}

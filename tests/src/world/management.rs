@@ -1,0 +1,173 @@
+//! The ports of the management API, in memory.
+
+use domain::Timestamp;
+use domain::api_key::ApiKeyRecord;
+use domain::delivery::Delivery;
+use domain::endpoint::Endpoint;
+use domain::ids::EndpointId;
+use domain::log::{LogPlace, LogQuery, newest_first};
+use domain::ports::{
+    ApiKeys, ApiMemory, CallWindow, DeliveryLog, EndpointKey, Fresh, Page, PortResult, Registry,
+    Reservation,
+};
+use domain::secret::{Secret, SigningSecrets};
+
+use super::{State, World};
+
+impl Registry for World {
+    async fn create_endpoint(
+        &self,
+        endpoint: &Endpoint,
+        secrets: &SigningSecrets,
+    ) -> PortResult<(Endpoint, SigningSecrets)> {
+        let create_secrets = |state: &mut State| {
+            let new = || secrets.clone();
+            state.secrets.entry(endpoint.id.clone()).or_insert_with(new).clone()
+        };
+        let secrets = self.call("secrets.create", create_secrets).await;
+        let create = |state: &mut State| {
+            if let Some(there) = state.endpoints.iter().find(|e| e.id == endpoint.id) {
+                return there.clone();
+            }
+            state.endpoints.push(endpoint.clone());
+            endpoint.clone()
+        };
+        Ok((self.call("endpoints.create", create).await, secrets))
+    }
+
+    async fn endpoint_by_id(&self, id: &EndpointId) -> PortResult<Option<Endpoint>> {
+        let find = |state: &mut State| state.endpoints.iter().find(|e| e.id == *id).cloned();
+        Ok(self.call("endpoints.by_id", find).await)
+    }
+
+    async fn all_endpoints(
+        &self,
+        after: Option<&EndpointKey>,
+        limit: usize,
+    ) -> PortResult<Page<Endpoint, EndpointKey>> {
+        let read = |state: &mut State| {
+            let mut all = state.endpoints.clone();
+            all.sort_by(|a, b| (&a.account_id, &a.id).cmp(&(&b.account_id, &b.id)));
+            all.retain(|e| after.is_none_or(|k| (&e.account_id, &e.id) > (&k.account_id, &k.id)));
+            let more = all.len() > limit;
+            all.truncate(limit);
+            let key =
+                |e: &Endpoint| EndpointKey { account_id: e.account_id.clone(), id: e.id.clone() };
+            Page { next: all.last().filter(|_| more).map(key), items: all }
+        };
+        Ok(self.call("endpoints.all", read).await)
+    }
+
+    async fn replace_endpoint(
+        &self,
+        was: &Endpoint,
+        now: &Endpoint,
+        _expires_at: Option<Timestamp>,
+    ) -> PortResult<bool> {
+        let replace = |state: &mut State| {
+            let same = |e: &&mut Endpoint| {
+                e.id == was.id && e.updated_at == was.updated_at && e.state == was.state
+            };
+            let found = state.endpoints.iter_mut().find(same);
+            found.map(|endpoint| *endpoint = now.clone()).is_some()
+        };
+        Ok(self.call("endpoints.replace", replace).await)
+    }
+
+    async fn replace_secrets(
+        &self,
+        id: &EndpointId,
+        was: &SigningSecrets,
+        now: &SigningSecrets,
+    ) -> PortResult<bool> {
+        let replace = |state: &mut State| match state.secrets.get_mut(id) {
+            Some(there) if there == was => {
+                *there = now.clone();
+                true
+            }
+            Some(_) | None => false,
+        };
+        Ok(self.call("secrets.replace", replace).await)
+    }
+}
+
+impl DeliveryLog for World {
+    async fn log(&self, query: &LogQuery) -> PortResult<Page<Delivery, LogPlace>> {
+        let read = |state: &mut State| {
+            let mut found = Vec::new();
+            for shard in 0..query.shards {
+                let Some((first, last)) = query.keys_of_shard(shard) else { continue };
+                let within = |d: &&Delivery| {
+                    (first.as_str()..=last.as_str()).contains(&d.id.as_str())
+                        && (!query.problems_only || d.status.is_problem())
+                };
+                let newest = state.deliveries.values().rev().filter(within).take(query.limit);
+                found.extend(newest.cloned());
+            }
+            let (items, next) = newest_first(found, query.limit);
+            Page { items, next }
+        };
+        Ok(self.call("deliveries.log", read).await)
+    }
+}
+
+impl ApiKeys for World {
+    async fn api_key(&self, id: &str) -> PortResult<Option<ApiKeyRecord>> {
+        Ok(self.call("api_keys.api_key", |state| state.api_keys.get(id).cloned()).await)
+    }
+
+    async fn note_use(&self, was: &ApiKeyRecord, at: Timestamp) -> PortResult<()> {
+        let note = |state: &mut State| {
+            let found = state.api_keys.get_mut(&was.id);
+            if let Some(record) = found.filter(|r| r.last_used_at == was.last_used_at) {
+                record.last_used_at = Some(at);
+            }
+        };
+        self.call("api_keys.note_use", note).await;
+        Ok(())
+    }
+}
+
+impl ApiMemory for World {
+    async fn count_call(&self, window: &CallWindow) -> PortResult<Option<u32>> {
+        let count = |state: &mut State| {
+            let calls = state.calls.entry(window.name.clone()).or_insert(0);
+            (*calls < window.limit).then(|| {
+                *calls += 1;
+                *calls
+            })
+        };
+        Ok(self.call("api_state.count_call", count).await)
+    }
+
+    async fn reserve(&self, wanted: &Reservation, now: Timestamp) -> PortResult<Reservation> {
+        let reserve = |state: &mut State| {
+            let standing = state.reservations.get(&wanted.name);
+            if let Some(standing) = standing.filter(|r| now < r.expires_at) {
+                return standing.clone();
+            }
+            state.reservations.insert(wanted.name.clone(), wanted.clone());
+            wanted.clone()
+        };
+        Ok(self.call("api_state.reserve", reserve).await)
+    }
+}
+
+/// New, and the same in every run.
+impl Fresh for World {
+    fn endpoint_id(&self) -> PortResult<EndpointId> {
+        Ok(EndpointId::from_random([self.next_fresh(); 10]))
+    }
+
+    fn secret(&self) -> PortResult<Secret> {
+        Ok(Secret::from_random([self.next_fresh(); 24]))
+    }
+}
+
+impl World {
+    fn next_fresh(&self) -> u8 {
+        let mut state = self.state();
+        state.next_fresh = state.next_fresh.wrapping_add(1);
+        state.next_fresh
+    }
+}
