@@ -4,5 +4,6 @@ mod conformance;
 mod ingest;
 mod journeys;
 mod sender;
+mod simulator;
 mod sweeper;
 mod template;

@@ -65,7 +65,7 @@ fn attempted(delivery: &Delivery, outcome: Outcome, at: Timestamp) -> Change {
     let posted = Posted { tier: delivery.scheduled_attempts, number, url, at, answer };
     match settle(delivery, &posted, &documented_schedule(), Roll::from_random(500), at) {
         Settlement::Commit(change) => *change,
-        other => panic!("{other:?}"),
+        Settlement::OnRecord | Settlement::Drop => panic!("a first attempt is committed"),
     }
 }
 

@@ -24,7 +24,7 @@ impl Registry for World {
             let new = || secrets.clone();
             state.secrets.entry(endpoint.id.clone()).or_insert_with(new).clone()
         };
-        let secrets = self.call("secrets.create", create_secrets).await;
+        let secrets = self.call("secrets.create", create_secrets).await?;
         let create = |state: &mut State| {
             if let Some(there) = state.endpoints.iter().find(|e| e.id == endpoint.id) {
                 return there.clone();
@@ -32,12 +32,12 @@ impl Registry for World {
             state.endpoints.push(endpoint.clone());
             endpoint.clone()
         };
-        Ok((self.call("endpoints.create", create).await, secrets))
+        Ok((self.call("endpoints.create", create).await?, secrets))
     }
 
     async fn endpoint_by_id(&self, id: &EndpointId) -> PortResult<Option<Endpoint>> {
         let find = |state: &mut State| state.endpoints.iter().find(|e| e.id == *id).cloned();
-        Ok(self.call("endpoints.by_id", find).await)
+        self.call("endpoints.by_id", find).await
     }
 
     async fn all_endpoints(
@@ -55,7 +55,7 @@ impl Registry for World {
                 |e: &Endpoint| EndpointKey { account_id: e.account_id.clone(), id: e.id.clone() };
             Page { next: all.last().filter(|_| more).map(key), items: all }
         };
-        Ok(self.call("endpoints.all", read).await)
+        self.call("endpoints.all", read).await
     }
 
     async fn replace_endpoint(
@@ -71,7 +71,7 @@ impl Registry for World {
             let found = state.endpoints.iter_mut().find(same);
             found.map(|endpoint| *endpoint = now.clone()).is_some()
         };
-        Ok(self.call("endpoints.replace", replace).await)
+        self.call("endpoints.replace", replace).await
     }
 
     async fn replace_secrets(
@@ -87,7 +87,7 @@ impl Registry for World {
             }
             Some(_) | None => false,
         };
-        Ok(self.call("secrets.replace", replace).await)
+        self.call("secrets.replace", replace).await
     }
 }
 
@@ -107,13 +107,13 @@ impl DeliveryLog for World {
             let (items, next) = newest_first(found, query.limit);
             Page { items, next }
         };
-        Ok(self.call("deliveries.log", read).await)
+        self.call("deliveries.log", read).await
     }
 }
 
 impl ApiKeys for World {
     async fn api_key(&self, id: &str) -> PortResult<Option<ApiKeyRecord>> {
-        Ok(self.call("api_keys.api_key", |state| state.api_keys.get(id).cloned()).await)
+        self.call("api_keys.api_key", |state| state.api_keys.get(id).cloned()).await
     }
 
     async fn note_use(&self, was: &ApiKeyRecord, at: Timestamp) -> PortResult<()> {
@@ -123,8 +123,7 @@ impl ApiKeys for World {
                 record.last_used_at = Some(at);
             }
         };
-        self.call("api_keys.note_use", note).await;
-        Ok(())
+        self.call("api_keys.note_use", note).await
     }
 }
 
@@ -137,7 +136,7 @@ impl ApiMemory for World {
                 *calls
             })
         };
-        Ok(self.call("api_state.count_call", count).await)
+        self.call("api_state.count_call", count).await
     }
 
     async fn reserve(&self, wanted: &Reservation, now: Timestamp) -> PortResult<Reservation> {
@@ -149,7 +148,7 @@ impl ApiMemory for World {
             state.reservations.insert(wanted.name.clone(), wanted.clone());
             wanted.clone()
         };
-        Ok(self.call("api_state.reserve", reserve).await)
+        self.call("api_state.reserve", reserve).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every port in memory, with a clock that jumps to the next deadline.
 
+mod faults;
 mod fuse;
 mod management;
 mod ports;
@@ -21,6 +22,7 @@ use domain::secret::{Secret, SigningSecrets};
 use domain::wakeup::Lane;
 use domain::webhook::WebhookRequest;
 
+pub use faults::{Counts, Dice, Faults, Rates};
 pub use fuse::{Fuse, run};
 pub use steps::NUMBERS;
 
@@ -60,7 +62,7 @@ pub struct State {
     pub posts: Vec<Post>,
     /// What endpoints answer.
     pub receiver: Box<dyn FnMut(&Post) -> Answer + Send>,
-    /// The dice: what every throw shows.
+    /// The dice of the use cases: what every throw shows.
     pub roll: u64,
     /// API keys, by id.
     pub api_keys: BTreeMap<String, ApiKeyRecord>,
@@ -68,6 +70,8 @@ pub struct State {
     pub calls: BTreeMap<String, u32>,
     /// Idempotency keys.
     pub reservations: BTreeMap<String, Reservation>,
+    /// What goes wrong.
+    pub faults: Faults,
     next_message: u64,
     next_fresh: u8,
 }
@@ -129,6 +133,7 @@ impl World {
             api_keys: BTreeMap::new(),
             calls: BTreeMap::new(),
             reservations: BTreeMap::new(),
+            faults: Faults::default(),
             next_message: 0,
             next_fresh: 0,
         };

@@ -9,23 +9,47 @@ use domain::event::Event;
 use domain::ids::{AccountId, DeliveryId, EndpointId, EventId};
 use domain::ports::{
     Announcement, Bus, Clock, Deliveries, Dice, DueEntry, DuePage, Endpoints, Events, Outgoing,
-    PortError, PortResult, Receiver, Refused, Rejected, Scheduled, Scheduler, Secrets, Stored,
-    WakeUps,
+    PortResult, Receiver, Refused, Rejected, Scheduled, Scheduler, Secrets, Stored, WakeUps,
 };
 use domain::schedule::{Roll, Tier};
 use domain::secret::SigningSecrets;
 use domain::wakeup::WakeUp;
 use domain::webhook::WebhookRequest;
 
+use super::faults::Faults;
 use super::{Post, Queued, State, World};
 
 impl World {
+    /// A call that cannot fail by itself: it passes the fuse, and meets its fate.
     pub(super) async fn call<T>(
         &self,
         name: &'static str,
         effect: impl FnOnce(&mut State) -> T,
-    ) -> T {
-        self.fuse().call(name, || effect(&mut self.state())).await
+    ) -> PortResult<T> {
+        let fated = || {
+            let mut state = self.state();
+            let fate = state.faults.fate();
+            fate.apply(name, || effect(&mut state))
+        };
+        self.fuse().call(name, fated).await
+    }
+
+    /// A call with a batch: each entry meets a fate of its own.
+    async fn batch<E>(
+        &self,
+        name: &'static str,
+        entries: &[E],
+        effect: impl Fn(&mut State, &E),
+    ) -> Vec<PortResult<()>> {
+        let fated = || {
+            let mut state = self.state();
+            let one = |entry: &E| {
+                let fate = state.faults.fate();
+                fate.apply(name, || effect(&mut state, entry))
+            };
+            entries.iter().map(one).collect()
+        };
+        self.fuse().call(name, fated).await
     }
 }
 
@@ -34,20 +58,20 @@ impl Endpoints for World {
         let of_account = |state: &mut State| {
             state.endpoints.iter().filter(|e| e.account_id == *account).cloned().collect()
         };
-        Ok(self.call("endpoints.of_account", of_account).await)
+        self.call("endpoints.of_account", of_account).await
     }
 
     async fn endpoint(&self, account: &AccountId, id: &EndpointId) -> PortResult<Option<Endpoint>> {
         let find = |state: &mut State| {
             state.endpoints.iter().find(|e| e.id == *id && e.account_id == *account).cloned()
         };
-        Ok(self.call("endpoints.endpoint", find).await)
+        self.call("endpoints.endpoint", find).await
     }
 }
 
 impl Secrets for World {
     async fn secrets(&self, id: &EndpointId) -> PortResult<Option<SigningSecrets>> {
-        Ok(self.call("secrets.secrets", |state| state.secrets.get(id).cloned()).await)
+        self.call("secrets.secrets", |state| state.secrets.get(id).cloned()).await
     }
 }
 
@@ -60,11 +84,11 @@ impl Events for World {
                 Stored::New
             }
         };
-        Ok(self.call("events.store", store).await)
+        self.call("events.store", store).await
     }
 
     async fn event(&self, id: &EventId) -> PortResult<Option<Event>> {
-        Ok(self.call("events.event", |state| state.events.get(id).cloned()).await)
+        self.call("events.event", |state| state.events.get(id).cloned()).await
     }
 }
 
@@ -74,11 +98,11 @@ impl Deliveries for World {
             let id = delivery.id.clone();
             state.deliveries.entry(id).or_insert_with(|| delivery.clone()).status
         };
-        Ok(self.call("deliveries.create", create).await)
+        self.call("deliveries.create", create).await
     }
 
     async fn delivery(&self, id: &DeliveryId) -> PortResult<Option<Delivery>> {
-        Ok(self.call("deliveries.delivery", |state| state.deliveries.get(id).cloned()).await)
+        self.call("deliveries.delivery", |state| state.deliveries.get(id).cloned()).await
     }
 
     async fn claim(
@@ -120,7 +144,7 @@ impl Deliveries for World {
             entries.truncate(limit);
             DuePage { entries, next }
         };
-        Ok(self.call("deliveries.due", read).await)
+        self.call("deliveries.due", read).await
     }
 
     async fn back_off(&self, entry: &DueEntry, to: Timestamp, back_off_s: u32) -> PortResult<bool> {
@@ -157,7 +181,7 @@ impl World {
             }
             Some(_) | None => false,
         };
-        Ok(self.call(name, write).await)
+        self.call(name, write).await
     }
 }
 
@@ -181,56 +205,77 @@ fn apply(delivery: &mut Delivery, change: &Change) {
 
 impl WakeUps for World {
     async fn send(&self, wake_ups: &[Outgoing]) -> Vec<PortResult<()>> {
-        let send = |state: &mut State| {
-            for Outgoing { lane, wake_up, delay_s } in wake_ups {
-                let at = state.now + Duration::from_secs((*delay_s).into());
-                state.enqueue(*lane, wake_up.to_json(), at);
-            }
-            vec![Ok(()); wake_ups.len()]
+        let send = |state: &mut State, Outgoing { lane, wake_up, delay_s }: &Outgoing| {
+            let at = state.now + Duration::from_secs((*delay_s).into());
+            state.enqueue(*lane, wake_up.to_json(), at);
         };
-        self.call("wake_ups.send", send).await
+        self.batch("wake_ups.send", wake_ups, send).await
     }
 }
 
 impl State {
     pub(super) fn enqueue(&mut self, lane: super::Lane, body: String, at: Timestamp) {
-        self.next_message += 1;
-        let id = format!("message-{}", self.next_message);
-        self.queued.push(Queued { lane, body, at, received: 0, id });
+        let Faults { dice, rates, counts } = &mut self.faults;
+        let copies = if dice.chance(rates.doubled) { 2 } else { 1 };
+        counts.doubled += copies - 1;
+        for _ in 0..copies {
+            let Faults { dice, rates, counts } = &mut self.faults;
+            let late_s = if dice.chance(rates.late) { 1 + dice.below(600) } else { 0 };
+            counts.late += u64::from(late_s > 0);
+            self.next_message += 1;
+            let id = format!("message-{}", self.next_message);
+            let at = at + Duration::from_secs(late_s);
+            self.queued.push(Queued { lane, body: body.clone(), at, received: 0, id });
+        }
     }
 }
 
 impl Rejected for World {
     async fn reject(&self, refused: &[Refused]) -> Vec<PortResult<()>> {
-        let reject = |state: &mut State| state.rejected.extend_from_slice(refused);
-        self.call("rejected.reject", reject).await;
-        vec![Ok(()); refused.len()]
+        let reject = |state: &mut State, refused: &Refused| state.rejected.push(refused.clone());
+        self.batch("rejected.reject", refused, reject).await
     }
 }
 
 impl Bus for World {
     async fn announce(&self, announcements: &[Announcement]) -> Vec<PortResult<()>> {
-        let announce = |state: &mut State| state.announced.extend_from_slice(announcements);
-        self.call("bus.announce", announce).await;
-        vec![Ok(()); announcements.len()]
+        let announce = |state: &mut State, one: &Announcement| state.announced.push(one.clone());
+        self.batch("bus.announce", announcements, announce).await
     }
 }
 
 impl Scheduler for World {
     async fn schedule(&self, wake_up: &WakeUp, at: Timestamp) -> PortResult<Scheduled> {
         let schedule = |state: &mut State| {
-            let name = wake_up.schedule_name();
-            if state.schedules.contains_key(&name) {
-                return Ok(Scheduled::Exists);
+            let Faults { dice, rates, counts } = &mut state.faults;
+            if dice.chance(rates.throttled) {
+                counts.scheduler += 1;
+                return Ok(Scheduled::Throttled);
             }
-            let fires_at = Timestamp::from_secs(at.ceil_secs());
-            if fires_at <= state.now {
-                return Err(PortError::new("scheduler.schedule", "in the past"));
+            let silent = dice.chance(rates.silent);
+            counts.scheduler += u64::from(silent);
+            if silent && dice.chance(500) {
+                return Ok(Scheduled::Unclear("no answer (injected)".into()));
             }
-            state.schedules.insert(name, (fires_at, wake_up.to_json()));
-            Ok(Scheduled::Created)
+            let made = state.make_schedule(wake_up, at);
+            if silent { Ok(Scheduled::Unclear("no answer (injected)".into())) } else { made }
         };
-        self.call("scheduler.schedule", schedule).await
+        self.call("scheduler.schedule", schedule).await?
+    }
+}
+
+impl State {
+    fn make_schedule(&mut self, wake_up: &WakeUp, at: Timestamp) -> PortResult<Scheduled> {
+        let name = wake_up.schedule_name();
+        if self.schedules.contains_key(&name) {
+            return Ok(Scheduled::Exists);
+        }
+        let fires_at = Timestamp::from_secs(at.ceil_secs());
+        if fires_at <= self.now {
+            return Ok(Scheduled::Past);
+        }
+        self.schedules.insert(name, (fires_at, wake_up.to_json()));
+        Ok(Scheduled::Created)
     }
 }
 
@@ -244,7 +289,7 @@ impl Receiver for World {
             state.now = state.now + Duration::from_millis(answer.duration_ms);
             answer
         };
-        self.call("receiver.post", post).await
+        self.fuse().call("receiver.post", || post(&mut self.state())).await
     }
 }
 

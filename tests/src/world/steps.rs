@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use domain::Timestamp;
+use domain::ports::{Clock, Dice};
+use domain::schedule::Roll;
 use domain::wakeup::Lane;
 use ingest::Ingest;
 use sender::{Rules, Sender};
 use sweeper::{Sweeper, Swept};
 
+use super::faults::Faults;
 use super::{Queued, RETENTION, World, documented_schedule, run};
 
 /// Far enough for any batch.
@@ -16,6 +19,24 @@ const FAR: Duration = Duration::from_secs(10_000_000);
 /// The sender's numbers in every world: the documented ones.
 pub const NUMBERS: (u32, Duration) = (900, Duration::from_secs(30));
 
+/// A machine with a clock of its own.
+struct Machine {
+    world: World,
+    skew_ms: i64,
+}
+
+impl Clock for Machine {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.world.state().now.as_millis() + self.skew_ms)
+    }
+}
+
+impl Dice for Machine {
+    fn roll(&self) -> Roll {
+        self.world.roll()
+    }
+}
+
 impl World {
     /// The ingest use case over this world.
     pub fn ingest(&self) -> Ingest<World, World, World, World> {
@@ -23,20 +44,14 @@ impl World {
         Ingest { store, queues, bus, clock, retention: RETENTION }
     }
 
-    /// The sender use case over this world, with the documented numbers.
-    pub fn sender(&self) -> Sender<World, World, World, World, World, World> {
+    /// The sender use case over this world, with the documented numbers, on a machine whose
+    /// clock is off by `skew_ms`.
+    fn sender_with_skew(&self, skew_ms: i64) -> Sender<World, World, World, World, World, Machine> {
         let w = || self.clone();
+        let chance = Machine { world: w(), skew_ms };
         let (sqs_delay_max_s, request_timeout) = NUMBERS;
         let rules = Rules { schedule: documented_schedule(), sqs_delay_max_s, request_timeout };
-        Sender {
-            store: w(),
-            queues: w(),
-            scheduler: w(),
-            receiver: w(),
-            bus: w(),
-            chance: w(),
-            rules,
-        }
+        Sender { store: w(), queues: w(), scheduler: w(), receiver: w(), bus: w(), chance, rules }
     }
 
     /// Hands ingest a batch; `None` if the fuse killed it, else the ids that come again.
@@ -67,21 +82,29 @@ impl World {
     }
 
     fn send_lane(&self, lane: Lane) -> usize {
-        let due: Vec<Queued> = {
+        self.send_some(lane, 0, |_| true)
+    }
+
+    /// Hands the sender those of a lane's messages that can be received now and are picked, as
+    /// one batch, on a machine whose clock is off by `skew_ms`.
+    pub fn send_some(
+        &self,
+        lane: Lane,
+        skew_ms: i64,
+        mut pick: impl FnMut(&Queued) -> bool,
+    ) -> usize {
+        let mut taken = Vec::new();
+        {
             let mut state = self.state();
             let now = state.now;
-            let due = |q: &&mut Queued| q.lane == lane && q.at <= now;
-            state
-                .queued
-                .iter_mut()
-                .filter(due)
-                .map(|q| {
-                    q.received += 1;
-                    q.clone()
-                })
-                .collect()
-        };
-        if due.is_empty() {
+            for queued in state.queued.iter_mut().filter(|q| q.lane == lane && q.at <= now) {
+                if pick(queued) {
+                    queued.received += 1;
+                    taken.push(queued.clone());
+                }
+            }
+        }
+        if taken.is_empty() {
             return 0;
         }
         let message = |q: &Queued| sender::Message {
@@ -89,19 +112,19 @@ impl World {
             body: q.body.clone(),
             received: q.received,
         };
-        let batch: Vec<_> = due.iter().map(message).collect();
-        let again = run(self.fuse(), self.sender().handle(&batch));
-        let again = again.unwrap_or_else(|| due.iter().map(|q| q.id.clone()).collect());
+        let batch: Vec<_> = taken.iter().map(message).collect();
+        let again = run(self.fuse(), self.sender_with_skew(skew_ms).handle(&batch));
+        let again = again.unwrap_or_else(|| taken.iter().map(|q| q.id.clone()).collect());
         let mut state = self.state();
         let visible_again = state.now + Duration::from_secs(360);
         state.queued.retain_mut(|q| {
-            let ours = due.iter().any(|d| d.id == q.id);
+            let ours = taken.iter().any(|t| t.id == q.id);
             if ours {
                 q.at = visible_again;
             }
             !ours || again.contains(&q.id)
         });
-        due.len()
+        taken.len()
     }
 
     /// Puts any message on a queue of wake-ups.
@@ -141,8 +164,16 @@ impl World {
             .map(|(name, _)| name.clone())
             .collect();
         for name in due {
-            if let Some((_, body)) = state.schedules.remove(&name) {
-                state.enqueue(Lane::Retry, body, now);
+            let Some((_, body)) = state.schedules.remove(&name) else { continue };
+            let Faults { dice, rates, counts } = &mut state.faults;
+            let times = match () {
+                () if dice.chance(rates.never_fires) => 0,
+                () if dice.chance(rates.fires_twice) => 2,
+                () => 1,
+            };
+            counts.schedules += u64::from(times != 1);
+            for _ in 0..times {
+                state.enqueue(Lane::Retry, body.clone(), now);
             }
         }
     }

@@ -1,0 +1,82 @@
+//! Tells histories until told to stop, and reports what was seen.
+//!
+//! ```sh
+//! cargo run --release -p tests --example soak -- --histories 1000000
+//! cargo run --release -p tests --example soak -- --seed 46      # one, with its story
+//! ```
+
+#![expect(clippy::print_stdout, reason = "a report on the terminal")]
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use tests::simulator::{Told, Violation, tell};
+
+/// Histories between two looks at the progress.
+const STRIDE: u64 = 100;
+
+fn main() -> ExitCode {
+    let mut histories = 100_000;
+    let mut first = 0;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let number = arguments.next().and_then(|text| text.parse().ok());
+        match (name.as_str(), number) {
+            ("--histories", Some(number)) => histories = number,
+            ("--from", Some(number)) => first = number,
+            ("--seed", Some(number)) => (first, histories) = (number, 1),
+            _ => {
+                eprintln!("usage: soak [--histories N] [--from SEED] | --seed SEED");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    let (told, violations) = soak(first, histories);
+    println!(
+        "histories   {histories}, seeds from {first}\n{told:#?}\nviolations  {}",
+        violations.len()
+    );
+    for violation in &violations {
+        println!("\n{violation}");
+    }
+    if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn soak(first: u64, histories: u64) -> (Told, Vec<Violation>) {
+    let next = AtomicU64::new(0);
+    let all = Mutex::new((Told::default(), Vec::new()));
+    let work = || {
+        loop {
+            let from = next.fetch_add(STRIDE, Ordering::Relaxed);
+            if from >= histories {
+                return;
+            }
+            for nth in from..(from + STRIDE).min(histories) {
+                let result = tell(first + nth);
+                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+                match result {
+                    Ok(told) => all.0 = all.0.plus(told),
+                    Err(violation) => all.1.push(*violation),
+                }
+            }
+            progress(from + STRIDE, histories);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    all.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn progress(done: u64, of: u64) {
+    let mut error = std::io::stderr();
+    if error.is_terminal() {
+        let _ = write!(error, "\r{} of {of} histories", done.min(of));
+        let _ = error.flush();
+    }
+}

@@ -1,0 +1,336 @@
+//! One history: random steps under faults, then rest.
+
+use std::time::Duration;
+
+use domain::delivery::Outcome;
+use domain::endpoint::{DisabledReason, EndpointState};
+use domain::ids::EndpointId;
+use domain::wakeup::Lane;
+
+use super::model::Model;
+use super::{Told, Violation};
+use crate::world::{Dice, Rates, World, answer};
+
+/// How far machines' clocks may be off, in milliseconds.
+pub const SKEW_MS: u64 = 1_000;
+/// Steps until a history must have come to rest once the faults stop.
+const REST: u32 = 3_000;
+/// An entry of `due` is overdue after its grace.
+const OVERDUE: Duration = Duration::from_secs(120);
+
+/// What a history is made of; drawn from its seed.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// How often what goes wrong.
+    pub rates: Rates,
+    /// Steps under faults.
+    pub steps: u64,
+    /// Endpoints; the first is never disabled nor deleted.
+    pub endpoints: u64,
+    /// Answers that are failures, per mille.
+    pub failing: u64,
+    dice: Dice,
+}
+
+impl Plan {
+    /// Every fifth history has no faults at all: there nothing may happen twice.
+    pub fn from_seed(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let severity = [0, 10, 30, 100, 250][usize::try_from(seed % 5).unwrap_or(0)];
+        let mut rate = |share: u64| dice.below(severity * share / 10 + 1);
+        let rates = Rates {
+            refused: rate(10),
+            answer_lost: rate(10),
+            doubled: rate(10),
+            late: rate(10),
+            throttled: rate(20),
+            silent: rate(20),
+            never_fires: rate(10),
+            fires_twice: rate(10),
+            killed: rate(20),
+        };
+        let (steps, endpoints) = (20 + dice.below(120), 1 + dice.below(3));
+        let failing = [0, 300, 700, 1_000][usize::try_from(dice.below(4)).unwrap_or(0)];
+        Self { seed, rates, steps, endpoints, failing, dice }
+    }
+}
+
+/// A message on the events queue.
+struct Incoming {
+    body: String,
+    received: u32,
+    visible_at: domain::Timestamp,
+}
+
+/// A history being told.
+pub struct History {
+    plan: Plan,
+    world: World,
+    model: Model,
+    dice: Dice,
+    endpoints: Vec<EndpointId>,
+    incoming: Vec<Incoming>,
+    sent: u64,
+    story: Vec<String>,
+}
+
+impl History {
+    /// At its beginning.
+    pub fn new(plan: Plan) -> Self {
+        let world = World::new();
+        let endpoints =
+            (0..plan.endpoints).map(|n| world.register(&format!("ep_{n}"), &["*"])).collect();
+        let dice = plan.dice.clone();
+        let faultless = plan.rates == Rates::default();
+        let model = Model::new(faultless);
+        world.state().faults.dice = Dice::new(plan.seed ^ 0xfa17);
+        let mut answers = Dice::new(plan.seed ^ 0xa45);
+        let failing = plan.failing;
+        world.answers(move |_, _| {
+            let mut answer = answer(if answers.chance(failing) { 500 } else { 200 });
+            if answers.chance(100) {
+                // A slow one: as long as a request may take.
+                answer.duration_ms = 30_000;
+                answer.outcome = Outcome::Timeout;
+                answer.http_status = None;
+            }
+            answer
+        });
+        Self {
+            plan,
+            world,
+            model,
+            dice,
+            endpoints,
+            incoming: Vec::new(),
+            sent: 0,
+            story: Vec::new(),
+        }
+    }
+
+    /// Tells it to its end.
+    ///
+    /// # Errors
+    /// The first violation.
+    pub fn tell(mut self) -> Result<Told, Box<Violation>> {
+        self.world.state().faults.rates = self.plan.rates;
+        for _ in 0..self.plan.steps {
+            self.step();
+            self.check()?;
+        }
+        self.world.state().faults.rates = Rates::default();
+        self.note("-- the faults stop --");
+        for _ in 0..REST {
+            if self.is_at_rest() {
+                self.model.at_rest(&self.world).map_err(|what| self.violation(what))?;
+                return Ok(self.told());
+            }
+            self.rest();
+            self.check()?;
+        }
+        Err(self.violation("it does not come to rest".into()))
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(100) {
+            0..18 => self.product_sends(),
+            18..34 => self.ingest(),
+            34..62 => self.send(),
+            62..82 => self.time_passes(),
+            82..92 => self.sweep(),
+            92..98 => self.endpoint_changes(),
+            _ => self.a_message_comes_twice(),
+        }
+    }
+
+    fn product_sends(&mut self) {
+        let again = self.dice.chance(250) && self.sent > 0;
+        let nth = if again { self.dice.below(self.sent) } else { self.sent };
+        self.sent += u64::from(!again);
+        let data = if again && self.dice.chance(300) { "{\"other\":1}" } else { "{}" };
+        let body = format!(
+            r#"{{"id":"e{nth}","account_id":"acct_42","event":"email.sent","product":"migosmtp","platform_id":"1","timestamp":"2026-06-07T09:39:00Z","data":{data}}}"#
+        );
+        self.note(&format!("a product sends e{nth} {data}"));
+        let visible_at = self.world.state().now;
+        self.incoming.push(Incoming { body, received: 0, visible_at });
+    }
+
+    fn ingest(&mut self) {
+        let now = self.world.state().now;
+        let mut batch: Vec<Incoming> = Vec::new();
+        let mut rest = Vec::new();
+        for incoming in std::mem::take(&mut self.incoming) {
+            let taken = incoming.visible_at <= now && batch.len() < 10 && self.dice.chance(800);
+            if taken { batch.push(incoming) } else { rest.push(incoming) }
+        }
+        self.incoming = rest;
+        if batch.is_empty() {
+            return;
+        }
+        let bodies: Vec<&str> = batch.iter().map(|i| i.body.as_str()).collect();
+        let received = batch.iter().map(|i| i.received).max().unwrap_or(0) + 1;
+        let killed = self.light_fuse();
+        let again = self.world.ingest_batch(&bodies, received);
+        self.world.fuse().blow_at(None);
+        let again = again.unwrap_or_else(|| (0..batch.len()).map(|n| format!("m{n}")).collect());
+        self.note(&format!("ingest takes {}{killed}, {} come again", batch.len(), again.len()));
+        for (nth, mut incoming) in batch.into_iter().enumerate() {
+            if again.contains(&format!("m{nth}")) {
+                incoming.received = received;
+                incoming.visible_at = now + Duration::from_secs(360);
+                self.incoming.push(incoming);
+            } else {
+                self.model.acknowledged(&incoming.body);
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        let lane = if self.dice.chance(500) { Lane::Send } else { Lane::Retry };
+        let skew = self.skew();
+        let killed = self.light_fuse();
+        let dice = &mut self.dice;
+        let handed = self.world.send_some(lane, skew, |_| dice.chance(700));
+        self.world.fuse().blow_at(None);
+        if handed > 0 {
+            self.note(&format!(
+                "the sender takes {handed} from {lane:?}{killed}, clock {skew:+} ms"
+            ));
+        }
+    }
+
+    fn time_passes(&mut self) {
+        let (now, next) = {
+            let state = self.world.state();
+            let queued = state.queued.iter().map(|q| q.at);
+            let all = queued.chain(state.schedules.values().map(|(at, _)| *at));
+            (state.now, all.filter(|at| *at > state.now).min())
+        };
+        let to = match next {
+            Some(next) if self.dice.chance(600) => next,
+            Some(_) | None => now + Duration::from_secs(self.dice.below(1_200)),
+        };
+        self.note(&format!("time passes until {to}"));
+        self.world.pass_until(to);
+    }
+
+    fn sweep(&mut self) {
+        let killed = self.light_fuse();
+        let swept = self.world.sweep();
+        self.world.fuse().blow_at(None);
+        if let Some(swept) = swept.filter(|swept| swept.seen > 0) {
+            self.note(&format!("the sweeper sees {}, wakes {}{killed}", swept.seen, swept.woken));
+        }
+    }
+
+    fn endpoint_changes(&mut self) {
+        let at = self.world.state().now;
+        let Some(id) = self.dice.pick(&self.endpoints[1..]).cloned() else { return };
+        let state = match self.dice.below(5) {
+            0 => EndpointState::Deleted { at },
+            1 | 2 => EndpointState::Disabled { reason: DisabledReason::Manual, at },
+            _ => EndpointState::Enabled,
+        };
+        self.note(&format!("{id} is now {state:?}"));
+        self.world.change(&id, |endpoint| {
+            if !matches!(endpoint.state, EndpointState::Deleted { .. }) {
+                endpoint.state = state;
+            }
+        });
+    }
+
+    fn a_message_comes_twice(&mut self) {
+        if self.plan.rates == Rates::default() {
+            return;
+        }
+        let mut state = self.world.state();
+        let now = state.now;
+        if let Some(queued) = self.dice.pick(&state.queued).cloned() {
+            let body = queued.body.clone();
+            state.faults.counts.doubled += 1;
+            drop(state);
+            self.world.push(queued.lane, &body, now);
+            self.note(&format!("a message comes twice: {body}"));
+        }
+    }
+
+    /// One round without faults: everything that can be handled is, then time passes.
+    fn rest(&mut self) {
+        let now = self.world.state().now;
+        self.incoming.iter_mut().for_each(|incoming| incoming.visible_at = now);
+        self.ingest();
+        self.world.send_due();
+        self.world.sweep();
+        self.world.send_due();
+        let next = {
+            let state = self.world.state();
+            let queued = state.queued.iter().map(|q| q.at);
+            let scheduled = state.schedules.values().map(|(at, _)| *at);
+            // The sweeper comes by when an entry is overdue, not every five minutes in vain.
+            let due = state.deliveries.values().filter_map(|d| Some(d.due_at? + OVERDUE));
+            queued.chain(scheduled).chain(due).min()
+        };
+        self.world.pass_until(next.unwrap_or(now).max(now + Duration::from_secs(1)));
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let state = self.world.state();
+        self.incoming.is_empty()
+            && state.queued.is_empty()
+            && state.deliveries.values().all(|d| !d.status.is_open() && d.due_at.is_none())
+    }
+
+    fn skew(&mut self) -> i64 {
+        if self.plan.rates == Rates::default() {
+            return 0;
+        }
+        let drawn = i64::try_from(self.dice.below(2 * SKEW_MS + 1)).unwrap_or(0);
+        drawn - i64::try_from(SKEW_MS).unwrap_or(0)
+    }
+
+    /// Perhaps the process is killed at some call of what comes next.
+    fn light_fuse(&mut self) -> &'static str {
+        let mut state = self.world.state();
+        if !state.faults.dice.chance(self.plan.rates.killed)
+            || state.faults.rates == Rates::default()
+        {
+            return "";
+        }
+        state.faults.counts.killed += 1;
+        let point = u32::try_from(state.faults.dice.below(60)).unwrap_or(0);
+        drop(state);
+        self.world.fuse().blow_at(Some(point));
+        " and may be killed"
+    }
+
+    fn check(&mut self) -> Result<(), Box<Violation>> {
+        self.model.check(&self.world).map_err(|what| self.violation(what))
+    }
+
+    fn violation(&self, what: String) -> Box<Violation> {
+        let from = self.story.len().saturating_sub(80);
+        Box::new(Violation { seed: self.plan.seed, what, story: self.story[from..].to_vec() })
+    }
+
+    fn note(&mut self, what: &str) {
+        let now = self.world.state().now;
+        self.story.push(format!("{now}  {what}"));
+    }
+
+    fn told(&self) -> Told {
+        let state = self.world.state();
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let recorded: usize = state.deliveries.values().map(|d| d.attempts.len()).sum();
+        Told {
+            steps: self.plan.steps,
+            events: count(state.events.len()),
+            deliveries: count(state.deliveries.len()),
+            posts: count(state.posts.len()),
+            extra_posts: count(state.posts.len().saturating_sub(recorded)),
+            faults: state.faults.counts,
+        }
+    }
+}

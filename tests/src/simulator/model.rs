@@ -1,0 +1,212 @@
+//! What must be true, after every step and at rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use domain::delivery::{Delivery, FailedReason, Outcome, Status};
+use domain::envelope::{content_hash, derive_event_id, parse_body};
+use domain::event::Event;
+use domain::ids::{DeliveryId, EventId};
+use domain::limits::EARLY_MS;
+
+use super::history::SKEW_MS;
+use crate::world::{Post, State, World};
+
+/// Requests with one attempt number that one delivery may see, whatever goes wrong.
+const POSTS_OF_ONE_ATTEMPT: u32 = 6;
+const DELAYS_S: [u64; 4] = [300, 1_800, 7_200, 28_800];
+
+/// What has been seen so far.
+pub struct Model {
+    faultless: bool,
+    acknowledged: BTreeMap<EventId, BTreeSet<String>>,
+    events: BTreeMap<EventId, Event>,
+    deliveries: BTreeMap<DeliveryId, Delivery>,
+    posts: usize,
+    per_attempt: BTreeMap<(DeliveryId, String), u32>,
+}
+
+type Holds = Result<(), String>;
+
+fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Holds {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+impl Model {
+    pub fn new(faultless: bool) -> Self {
+        Self {
+            faultless,
+            acknowledged: BTreeMap::new(),
+            events: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            posts: 0,
+            per_attempt: BTreeMap::new(),
+        }
+    }
+
+    /// Ingest has taken responsibility for this body.
+    pub fn acknowledged(&mut self, body: &str) {
+        for element in parse_body(body) {
+            if let Ok(envelope) = element.verdict {
+                let bodies = self.acknowledged.entry(derive_event_id(&envelope)).or_default();
+                bodies.insert(body.to_owned());
+            }
+        }
+    }
+
+    /// After every step.
+    pub fn check(&mut self, world: &World) -> Holds {
+        let state = world.state();
+        self.check_events(&state)?;
+        self.check_posts(&state)?;
+        for delivery in state.deliveries.values() {
+            self.check_delivery(delivery)?;
+            check_announced(&state, delivery)?;
+        }
+        ensure(self.deliveries.keys().all(|id| state.deliveries.contains_key(id)), || {
+            "a delivery is gone".into()
+        })?;
+        self.deliveries.clone_from(&state.deliveries);
+        Ok(())
+    }
+
+    /// An event, once stored, keeps its fan-out; one that was acknowledged is stored with all its
+    /// deliveries (the first endpoint always wants it).
+    fn check_events(&mut self, state: &State) -> Holds {
+        for (id, event) in &state.events {
+            let known = self.events.entry(id.clone()).or_insert_with(|| event.clone());
+            ensure(known == event, || format!("{id} has changed"))?;
+        }
+        for (id, bodies) in &self.acknowledged {
+            let event = state.events.get(id).ok_or(format!("{id} was acknowledged and is lost"))?;
+            for body in bodies {
+                check_taken(state, event, body)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// No scheduled POST for what was final before this step; never many for one attempt.
+    fn check_posts(&mut self, state: &State) -> Holds {
+        for post in &state.posts[self.posts..] {
+            let delivery = delivery_of(state, post)?;
+            let before = self.deliveries.get(&delivery.id).map(|d| d.status);
+            ensure(before.is_none_or(Status::is_open), || {
+                format!("a POST for {} after it was {before:?}", delivery.id)
+            })?;
+            let attempt = (delivery.id.clone(), post.header("X-Webhook-Attempt").to_owned());
+            let count = self.per_attempt.entry(attempt).or_default();
+            *count += 1;
+            let most = if self.faultless { 1 } else { POSTS_OF_ONE_ATTEMPT };
+            ensure(*count <= most, || format!("{count} POSTs of one attempt of {}", delivery.id))?;
+        }
+        self.posts = state.posts.len();
+        Ok(())
+    }
+
+    fn check_delivery(&self, now: &Delivery) -> Holds {
+        let id = &now.id;
+        if let Some(before) = self.deliveries.get(id) {
+            let stands = match before.status {
+                Status::Succeeded | Status::Skipped => now.status == before.status,
+                Status::Failed(_) => now.status == before.status || now.status == Status::Succeeded,
+                Status::Pending => now.status != Status::Skipped,
+                Status::Retrying => !matches!(now.status, Status::Pending | Status::Skipped),
+            };
+            ensure(stands, || format!("{id} went from {:?} to {:?}", before.status, now.status))?;
+            ensure(now.attempts.starts_with(&before.attempts), || format!("{id} lost an attempt"))?;
+            ensure(now.scheduled_attempts >= before.scheduled_attempts, || {
+                format!("{id} went back")
+            })?;
+        }
+        let failures =
+            now.attempts.iter().filter(|a| a.answer.outcome != Outcome::Succeeded).count();
+        let successes = now.attempts.len() - failures;
+        ensure(failures <= 5, || format!("{id} has {failures} failed attempts"))?;
+        ensure((successes == 1) == (now.status == Status::Succeeded), || {
+            format!("{id} is {:?} with {successes} successes", now.status)
+        })?;
+        let exhausted = now.status == Status::Failed(FailedReason::Exhausted);
+        ensure(!exhausted || failures == 5, || format!("{id} is exhausted after {failures}"))?;
+        let waits = now.status == Status::Retrying || now.notice.is_some();
+        ensure(!waits || now.due_at.is_some(), || format!("{id} waits, but not in `due`"))?;
+        check_schedule(now)
+    }
+
+    /// When nothing moves any more.
+    pub fn at_rest(&self, world: &World) -> Holds {
+        let state = world.state();
+        for event in state.events.values() {
+            for entry in &event.fan_out {
+                let delivery = state.deliveries.get(&entry.delivery_id);
+                let delivery = delivery.ok_or(format!("{} is missing", entry.delivery_id))?;
+                ensure(!delivery.status.is_open(), || format!("{} is open", delivery.id))?;
+                ensure(entry.skipped == (delivery.status == Status::Skipped), || {
+                    format!("{} is {:?}", delivery.id, delivery.status)
+                })?;
+            }
+        }
+        let untouched = "ep_0";
+        for delivery in state.deliveries.values() {
+            let kept = delivery.id.endpoint().as_str() == untouched;
+            let fully = matches!(
+                delivery.status,
+                Status::Succeeded | Status::Failed(FailedReason::Exhausted)
+            );
+            ensure(!kept || fully, || format!("{} is {:?}", delivery.id, delivery.status))?;
+        }
+        Ok(())
+    }
+}
+
+/// An acknowledged body is the stored event, with all its deliveries on record, or was refused.
+fn check_taken(state: &State, event: &Event, body: &str) -> Holds {
+    let verdict = parse_body(body).remove(0).verdict.map_err(|r| r.message)?;
+    if content_hash(&verdict) != event.content_hash {
+        let refused = state.rejected.iter().any(|refused| refused.original == body);
+        return ensure(refused, || format!("{body} was acknowledged, neither taken nor refused"));
+    }
+    event.fan_out.iter().try_for_each(|entry| {
+        ensure(state.deliveries.contains_key(&entry.delivery_id), || {
+            format!("{} was acknowledged and is lost", entry.delivery_id)
+        })
+    })
+}
+
+/// Each failure is followed by the documented wait, never less (but for a wake-up that may be
+/// 2 s early and clocks that differ).
+fn check_schedule(delivery: &Delivery) -> Holds {
+    if delivery.attempts.len() != usize::from(delivery.scheduled_attempts) {
+        return Ok(()); // the success of an earlier POST, recorded late
+    }
+    let early_ms = u64::try_from(EARLY_MS).unwrap_or(0) + 2 * SKEW_MS;
+    for (pair, delay_s) in delivery.attempts.windows(2).zip(DELAYS_S) {
+        let ended = pair[0].at + Duration::from_millis(pair[0].answer.duration_ms);
+        let least = ended + Duration::from_secs(delay_s) - Duration::from_millis(early_ms);
+        ensure(pair[1].at >= least, || {
+            format!("{}: attempt {} came early", delivery.id, pair[1].number)
+        })?;
+    }
+    Ok(())
+}
+
+fn check_announced(state: &State, delivery: &Delivery) -> Holds {
+    let failed = matches!(delivery.status, Status::Failed(_));
+    let told = || {
+        let about =
+            |a: &domain::ports::Announcement| a.detail["delivery_id"] == delivery.id.as_str();
+        state.announced.iter().any(|a| a.name == "delivery.failed" && about(a))
+    };
+    ensure(!failed || delivery.notice.is_some() || told(), || {
+        format!("{} failed, and nobody will hear of it", delivery.id)
+    })
+}
+
+fn delivery_of<'s>(state: &'s State, post: &Post) -> Result<&'s Delivery, String> {
+    let event = post.header("webhook-id");
+    let is_it = |d: &&Delivery| {
+        let host = format!("https://{}.example.com/", &d.id.endpoint().as_str()[3..]);
+        d.event_id.as_str() == event && post.request.url == host
+    };
+    state.deliveries.values().find(is_it).ok_or(format!("a POST for no delivery: {event}"))
+}
