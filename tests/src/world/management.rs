@@ -1,7 +1,10 @@
 //! The ports of the management API, in memory.
 
+use std::time::Duration;
+
+use api::{Api, Rules};
 use domain::Timestamp;
-use domain::api_key::ApiKeyRecord;
+use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::delivery::Delivery;
 use domain::endpoint::Endpoint;
 use domain::ids::EndpointId;
@@ -11,8 +14,9 @@ use domain::ports::{
     Reservation,
 };
 use domain::secret::{Secret, SigningSecrets};
+use domain::target::TargetRules;
 
-use super::{State, World};
+use super::{RETENTION, State, World};
 
 impl Registry for World {
     async fn create_endpoint(
@@ -164,6 +168,25 @@ impl Fresh for World {
 }
 
 impl World {
+    /// The API over this world.
+    pub fn api(&self) -> Api<World, World> {
+        let rules = Rules {
+            retention: RETENTION,
+            secret_overlap: Duration::from_secs(86_400),
+            targets: TargetRules::PublicHttps,
+        };
+        Api { store: self.clone(), chance: self.clone(), rules }
+    }
+
+    /// A new API key, on record.
+    pub fn api_key(&self, scope: Scope) -> ApiKey {
+        let key = ApiKey::from_random([self.next_fresh(); 24]);
+        let mut state = self.state();
+        let record = ApiKeyRecord::new(&key, scope, state.now);
+        state.api_keys.insert(record.id.clone(), record);
+        key
+    }
+
     fn next_fresh(&self) -> u8 {
         let mut state = self.state();
         state.next_fresh = state.next_fresh.wrapping_add(1);

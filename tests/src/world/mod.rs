@@ -72,9 +72,13 @@ pub struct State {
     pub reservations: BTreeMap<String, Reservation>,
     /// What goes wrong.
     pub faults: Faults,
+    interference: Option<Interference>,
     next_message: u64,
     next_fresh: u8,
 }
+
+/// What somebody else does just before a call.
+type Interference = (&'static str, Box<dyn FnOnce(&mut State) + Send>);
 
 /// A message in a queue of wake-ups.
 #[derive(Debug, Clone)]
@@ -134,6 +138,7 @@ impl World {
             calls: BTreeMap::new(),
             reservations: BTreeMap::new(),
             faults: Faults::default(),
+            interference: None,
             next_message: 0,
             next_fresh: 0,
         };
@@ -177,6 +182,11 @@ impl World {
         state.endpoints.push(endpoint);
         state.secrets.insert(id.clone(), SigningSecrets { current, previous: None });
         id
+    }
+
+    /// Has somebody else be faster, once: just before the next call of this name.
+    pub fn before(&self, name: &'static str, other: impl FnOnce(&mut State) + Send + 'static) {
+        self.state().interference = Some((name, Box::new(other)));
     }
 
     /// Changes a registered endpoint.

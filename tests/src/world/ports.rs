@@ -28,6 +28,9 @@ impl World {
     ) -> PortResult<T> {
         let fated = || {
             let mut state = self.state();
+            if let Some((_, other)) = state.interference.take_if(|(before, _)| *before == name) {
+                other(&mut state);
+            }
             let fate = state.faults.fate();
             fate.apply(name, || effect(&mut state))
         };

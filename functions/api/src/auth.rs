@@ -1,0 +1,74 @@
+//! Whose call it is, and whether there are too many of them.
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::api_key::{ApiKey, Scope};
+use domain::limits::API_CALLS_PER_MINUTE;
+use domain::ports::{CallWindow, Clock, Fresh};
+
+use crate::error::{Answer, ApiError};
+use crate::http::Request;
+use crate::{Api, Store};
+
+/// The stretch of time in which calls are counted, in seconds.
+const WINDOW_S: i64 = 60;
+
+/// Whoever makes a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub key_id: String,
+    pub scope: Scope,
+}
+
+impl<S: Store, C: Clock + Fresh> Api<S, C> {
+    /// Finds the caller's key. A malformed one costs no read.
+    pub(crate) async fn authenticate(&self, request: &Request, now: Timestamp) -> Answer<Caller> {
+        let header = request.header("authorization").ok_or(ApiError::AuthenticationRequired)?;
+        let key = bearer(header).ok_or(ApiError::AuthenticationRequired)?;
+        let key = ApiKey::parse(key).map_err(|_| ApiError::InvalidApiKey)?;
+        let record = self.store.api_key(&key.id()).await?;
+        // The id is derived from the key, so a found record is nearly proof; the hash is proof.
+        let record = record
+            .filter(|record| record.hash == key.hash() && record.revoked_at.is_none())
+            .ok_or(ApiError::InvalidApiKey)?;
+        if record.use_is_news(now)
+            && let Err(error) = self.store.note_use(&record, now).await
+        {
+            // The note is for people who tidy up; no call fails for it.
+            tracing::warn!(key_id = record.id, %error, "the key's use was not noted");
+        }
+        Ok(Caller { key_id: record.id, scope: record.scope })
+    }
+
+    /// Counts the call, and answers the headers that say how many are left.
+    pub(crate) async fn count(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Answer<Vec<(&'static str, String)>> {
+        let nth = now.as_secs() / WINDOW_S;
+        let ends_at = Timestamp::from_secs((nth + 1) * WINDOW_S);
+        let window = CallWindow {
+            name: format!("calls#{}#{nth}", caller.key_id),
+            limit: API_CALLS_PER_MINUTE,
+            expires_at: ends_at + Duration::from_secs(60),
+        };
+        let counted = self.store.count_call(&window).await?;
+        let Some(calls) = counted else {
+            let retry_after_s = (ends_at.as_secs() - now.as_secs()).max(1);
+            return Err(ApiError::RateLimited { retry_after_s });
+        };
+        let left = window.limit.saturating_sub(calls);
+        Ok(vec![
+            ("X-RateLimit-Limit", window.limit.to_string()),
+            ("X-RateLimit-Remaining", left.to_string()),
+            ("X-RateLimit-Reset", ends_at.as_secs().to_string()),
+        ])
+    }
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, key) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim()).filter(|key| !key.is_empty())
+}

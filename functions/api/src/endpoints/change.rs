@@ -1,0 +1,167 @@
+//! Changing an endpoint. Every change is written only if the endpoint is still as it was read.
+
+use domain::Timestamp;
+use domain::delivery::{FailedReason, Status};
+use domain::endpoint::register::Registration;
+use domain::endpoint::{Endpoint, EndpointState};
+use domain::limits::{MISSED_EXAMINED, PAGE_MAX};
+use domain::log::LogQuery;
+use domain::ports::{Clock, Fresh};
+use domain::view;
+use serde_json::{Value, json};
+
+use super::with_warnings;
+use crate::error::{Answer, ApiError};
+use crate::fields::Fields;
+use crate::http::Response;
+use crate::{Api, Call, Store};
+
+/// No delivery was open for longer when its endpoint was disabled: `GiveUpAfterSeconds` is at most
+/// a week.
+const OPEN_AT_MOST: std::time::Duration = std::time::Duration::from_secs(604_800);
+
+impl<S: Store, C: Clock + Fresh> Api<S, C> {
+    pub(crate) async fn edit_endpoint(&self, call: &Call<'_>) -> Answer<Response> {
+        call.query.only(&[])?;
+        let mut fields = Fields::parse(&call.request.body)?;
+        let endpoint = self.living_endpoint(call).await?;
+        let mut wanted = Registration::of(&endpoint);
+        fields.apply_to(&mut wanted)?;
+        fields.end()?;
+        if call.caller.product(None)?.is_some()
+            && wanted.product.as_deref() != endpoint.product.map(|product| product.as_str())
+        {
+            return Err(ApiError::InsufficientScope);
+        }
+        if same(&wanted, &endpoint) {
+            return Ok(Response::json(200, &with_warnings(&endpoint)));
+        }
+        let edited = endpoint.edited(wanted, self.rules.targets, call.now)?;
+        self.replace(&endpoint, &edited, None).await?;
+        Ok(Response::json(200, &with_warnings(&edited)))
+    }
+
+    pub(crate) async fn delete_endpoint(&self, call: &Call<'_>) -> Answer<Response> {
+        call.query.only(&[])?;
+        let endpoint = self.living_endpoint(call).await?;
+        if let Some(deleted) = endpoint.deleted(call.now) {
+            let expires_at = deleted.updated_at + self.rules.retention;
+            self.replace(&endpoint, &deleted, Some(expires_at)).await?;
+        }
+        Ok(Response::empty(204))
+    }
+
+    pub(crate) async fn disable_endpoint(&self, call: &Call<'_>) -> Answer<Response> {
+        call.query.only(&[])?;
+        let endpoint = self.living_endpoint(call).await?;
+        let disabled = match endpoint.disabled(call.now) {
+            None => endpoint,
+            Some(disabled) => {
+                self.replace(&endpoint, &disabled, None).await?;
+                disabled
+            }
+        };
+        Ok(Response::json(200, &view::endpoint(&disabled)))
+    }
+
+    pub(crate) async fn enable_endpoint(&self, call: &Call<'_>) -> Answer<Response> {
+        call.query.only(&[])?;
+        let endpoint = self.living_endpoint(call).await?;
+        let (enabled, missed) = match (endpoint.enabled(call.now), endpoint.state) {
+            (Some(enabled), EndpointState::Disabled { at, .. }) => {
+                self.replace(&endpoint, &enabled, None).await?;
+                let missed = self.missed(&enabled, at, call.now).await?;
+                (enabled, missed)
+            }
+            (Some(_) | None, _) => (endpoint, Missed::nothing(call.now)),
+        };
+        let mut body = view::endpoint(&enabled);
+        body["missed"] = missed.to_json();
+        Ok(Response::json(200, &body))
+    }
+
+    async fn replace(
+        &self,
+        was: &Endpoint,
+        now: &Endpoint,
+        expires_at: Option<Timestamp>,
+    ) -> Answer<()> {
+        match self.store.replace_endpoint(was, now, expires_at).await? {
+            true => Ok(()),
+            false => Err(ApiError::Conflict),
+        }
+    }
+
+    /// What an endpoint did not get while it was disabled: skipped, or open when it was disabled
+    /// and ended for that reason. Reads a bounded number, newest first; the answer is exact for
+    /// the time it names.
+    async fn missed(
+        &self,
+        endpoint: &Endpoint,
+        disabled_at: Timestamp,
+        now: Timestamp,
+    ) -> Answer<Missed> {
+        // What was accepted in the very moment of enabling may have been skipped.
+        let to = endpoint.enabled_at + std::time::Duration::from_millis(1);
+        let mut missed = Missed { from: disabled_at, ..Missed::nothing(to) };
+        let mut query = LogQuery {
+            problems_only: true,
+            from: (disabled_at - OPEN_AT_MOST).max(self.kept_since(now)),
+            to: missed.to,
+            ..LogQuery::newest(&endpoint.id, endpoint.shards, PAGE_MAX)
+        };
+        for _ in 0..MISSED_EXAMINED / PAGE_MAX {
+            let page = self.store.log(&query).await?;
+            for delivery in &page.items {
+                match delivery.status {
+                    Status::Skipped => missed.skipped += 1,
+                    Status::Failed(FailedReason::EndpointDisabled) => missed.failed += 1,
+                    Status::Failed(_) | Status::Pending | Status::Retrying | Status::Succeeded => {
+                        continue;
+                    }
+                }
+                missed.from = missed.from.min(delivery.created_at);
+            }
+            let Some(end) = page.next else {
+                return Ok(missed);
+            };
+            if let Some(last) = page.items.last() {
+                missed.reached = last.created_at;
+            }
+            query.before = Some(end);
+        }
+        missed.from = missed.reached;
+        Ok(missed)
+    }
+}
+
+/// Whether a registration says what the endpoint says already.
+fn same(wanted: &Registration, endpoint: &Endpoint) -> bool {
+    let there = Registration::of(endpoint);
+    (&wanted.url, &wanted.event_types, &wanted.alert_email, &wanted.product)
+        == (&there.url, &there.event_types, &there.alert_email, &there.product)
+        && (&wanted.platform_id, &wanted.description, &wanted.headers, &wanted.max_per_second)
+            == (&there.platform_id, &there.description, &there.headers, &there.max_per_second)
+}
+
+/// What an endpoint did not get in a stretch of time.
+struct Missed {
+    skipped: usize,
+    failed: usize,
+    from: Timestamp,
+    to: Timestamp,
+    /// The oldest one looked at.
+    reached: Timestamp,
+}
+
+impl Missed {
+    fn nothing(now: Timestamp) -> Self {
+        Self { skipped: 0, failed: 0, from: now, to: now, reached: now }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "skipped": self.skipped, "failed": self.failed, "from": self.from, "to": self.to
+        })
+    }
+}

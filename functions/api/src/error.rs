@@ -1,0 +1,185 @@
+//! What a caller is told when something is wrong: a code to match on and a fixed sentence. Causes
+//! are for the log.
+
+use domain::endpoint::register::FieldError;
+use domain::ports::PortError;
+use serde_json::json;
+
+use crate::http::Response;
+
+/// What a handler answers.
+pub(crate) type Answer<T> = Result<T, ApiError>;
+
+/// An error of the API. The spelling of [`ApiError::code`] is part of the contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiError {
+    /// The body is not a JSON object.
+    InvalidJson,
+    /// A field or parameter that must be there.
+    MissingField(&'static str),
+    /// A field or parameter that is not known; the caller's own word.
+    UnknownField(String),
+    /// A field or parameter with a value that cannot be.
+    InvalidField {
+        /// Its name.
+        field: &'static str,
+        /// For people, to be read after the name.
+        rule: String,
+    },
+    /// No key came with the call.
+    AuthenticationRequired,
+    /// The key is malformed, unknown or revoked.
+    InvalidApiKey,
+    /// The key does not open what was named.
+    InsufficientScope,
+    /// It is not there, or not for this key to know of.
+    NotFound,
+    /// The path is known, the method is not; with those that are.
+    MethodNotAllowed(String),
+    /// Somebody else was faster.
+    Conflict,
+    /// A rotation is under way.
+    RotationInProgress,
+    /// The account has all the endpoints it may have.
+    EndpointLimitReached,
+    /// The idempotency key stands for another request.
+    IdempotencyKeyReused,
+    /// The body is above its limit.
+    BodyTooLarge,
+    /// Too many calls; seconds until the next may be made.
+    RateLimited {
+        /// Seconds until the next call may be made.
+        retry_after_s: i64,
+    },
+    /// Not the caller's fault. The cause is for the log.
+    Internal(String),
+}
+
+impl ApiError {
+    /// A value that breaks a rule.
+    pub(crate) fn invalid(field: &'static str, rule: impl Into<String>) -> Self {
+        Self::InvalidField { field, rule: rule.into() }
+    }
+
+    /// Status, code to match on, and the sentence for people.
+    fn parts(&self) -> (u16, &'static str, String) {
+        let fixed = |status, code, message: &str| (status, code, message.to_owned());
+        match self {
+            Self::InvalidJson => fixed(400, "invalid_json", "the body must be a JSON object"),
+            Self::MissingField(name) => (400, "missing_field", format!("{name} is missing")),
+            Self::UnknownField(name) => (400, "unknown_field", format!("{name} is not known here")),
+            Self::InvalidField { field, rule } => (400, "invalid_field", format!("{field} {rule}")),
+            Self::AuthenticationRequired => fixed(
+                401,
+                "authentication_required",
+                "send an API key as Authorization: Bearer <key>",
+            ),
+            Self::InvalidApiKey => {
+                fixed(401, "invalid_api_key", "the API key is malformed, unknown or revoked")
+            }
+            Self::InsufficientScope => {
+                fixed(403, "insufficient_scope", "the API key does not open this")
+            }
+            Self::NotFound => fixed(404, "not_found", "there is no such thing"),
+            Self::MethodNotAllowed(_) => {
+                fixed(405, "method_not_allowed", "this path does not take this method")
+            }
+            Self::Conflict => {
+                fixed(409, "conflict", "it was changed by somebody else meanwhile; read it again")
+            }
+            Self::RotationInProgress => {
+                fixed(409, "rotation_in_progress", "finish the rotation that is under way first")
+            }
+            Self::EndpointLimitReached => {
+                fixed(409, "endpoint_limit_reached", "the account has as many endpoints as it may")
+            }
+            Self::IdempotencyKeyReused => fixed(
+                409,
+                "idempotency_key_reused",
+                "the X-Idempotency-Key stands for another request; use a new one",
+            ),
+            Self::BodyTooLarge => {
+                fixed(413, "body_too_large", "the body must be at most 65536 bytes")
+            }
+            Self::RateLimited { .. } => {
+                fixed(429, "rate_limited", "too many calls with this key; wait and try again")
+            }
+            Self::Internal(_) => {
+                fixed(500, "internal_error", "something went wrong on our side; try again")
+            }
+        }
+    }
+
+    /// The field at fault, if one is.
+    fn field(&self) -> Option<&str> {
+        match self {
+            Self::MissingField(field) | Self::InvalidField { field, .. } => Some(field),
+            Self::UnknownField(field) => Some(field),
+            Self::InvalidJson
+            | Self::AuthenticationRequired
+            | Self::InvalidApiKey
+            | Self::InsufficientScope
+            | Self::NotFound
+            | Self::MethodNotAllowed(_)
+            | Self::Conflict
+            | Self::RotationInProgress
+            | Self::EndpointLimitReached
+            | Self::IdempotencyKeyReused
+            | Self::BodyTooLarge
+            | Self::RateLimited { .. }
+            | Self::Internal(_) => None,
+        }
+    }
+
+    /// The header that goes with it.
+    fn header(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::AuthenticationRequired | Self::InvalidApiKey => {
+                Some(("WWW-Authenticate", "Bearer".into()))
+            }
+            Self::MethodNotAllowed(allow) => Some(("Allow", allow.clone())),
+            Self::RateLimited { retry_after_s } => Some(("Retry-After", retry_after_s.to_string())),
+            Self::InvalidJson
+            | Self::MissingField(_)
+            | Self::UnknownField(_)
+            | Self::InvalidField { .. }
+            | Self::InsufficientScope
+            | Self::NotFound
+            | Self::Conflict
+            | Self::RotationInProgress
+            | Self::EndpointLimitReached
+            | Self::IdempotencyKeyReused
+            | Self::BodyTooLarge
+            | Self::Internal(_) => None,
+        }
+    }
+
+    /// What the log is told, if it is our fault.
+    pub(crate) fn cause(&self) -> Option<String> {
+        if let Self::Internal(cause) = self { Some(cause.clone()) } else { None }
+    }
+
+    /// As the caller gets it.
+    pub fn response(&self) -> Response {
+        let (status, code, message) = self.parts();
+        let mut body = json!({"success": false, "error": code, "message": message, "code": status});
+        if let Some(field) = self.field() {
+            body["field"] = field.into();
+        }
+        let mut response = Response::json(status, &body);
+        response.headers.extend(self.header());
+        response
+    }
+}
+
+impl From<PortError> for ApiError {
+    fn from(error: PortError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<FieldError> for ApiError {
+    fn from(error: FieldError) -> Self {
+        Self::InvalidField { field: error.field, rule: error.rule }
+    }
+}

@@ -1,0 +1,78 @@
+//! Events with all their deliveries, and the published kinds of events.
+
+use domain::catalogue::CATALOGUE;
+use domain::delivery::Delivery;
+use domain::envelope::derive_event_id_of;
+use domain::event::Event;
+use domain::ids::EventId;
+use domain::limits::SOURCE_ID_CHARS;
+use domain::ports::{Clock, Fresh};
+use domain::view;
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+
+use crate::error::{Answer, ApiError};
+use crate::http::Response;
+use crate::{Api, Call, Store};
+
+pub(crate) fn list_event_types(call: &Call<'_>) -> Answer<Response> {
+    call.query.only(&[])?;
+    let data: Vec<Value> = CATALOGUE.iter().map(view::event_type).collect();
+    Ok(Response::json(200, &json!({"data": data, "next_cursor": null})))
+}
+
+impl<S: Store, C: Clock + Fresh> Api<S, C> {
+    pub(crate) async fn show_event(&self, call: &Call<'_>) -> Answer<Response> {
+        call.query.only(&[])?;
+        let id = EventId::parse(call.id).map_err(|_| ApiError::NotFound)?;
+        let shown = self.visible_event(call, &id).await?;
+        Ok(Response::json(200, &shown.ok_or(ApiError::NotFound)?))
+    }
+
+    /// By the product's own id for the event: at most one, since the event's id follows from it.
+    pub(crate) async fn find_events(&self, call: &Call<'_>) -> Answer<Response> {
+        call.query.only(&["account_id", "product", "source_id"])?;
+        let account = call.caller.account(call.query.account_id()?)?;
+        let account = account.ok_or(ApiError::MissingField("account_id"))?;
+        let product = call.caller.product(call.query.product()?)?;
+        let product = product.ok_or(ApiError::MissingField("product"))?;
+        let source_id = call.query.one("source_id")?.ok_or(ApiError::MissingField("source_id"))?;
+        let printable = source_id.bytes().all(|b| (0x20..=0x7e).contains(&b));
+        if !printable || !(1..=SOURCE_ID_CHARS).contains(&source_id.len()) {
+            let rule = "must be 1 to 128 printable ASCII characters";
+            return Err(ApiError::invalid("source_id", rule));
+        }
+        let id = derive_event_id_of(&account, product, source_id);
+        let data: Vec<Value> = self.visible_event(call, &id).await?.into_iter().collect();
+        Ok(Response::json(200, &json!({"data": data, "next_cursor": null})))
+    }
+
+    /// An event and its deliveries, as far as they are the caller's.
+    async fn visible_event(&self, call: &Call<'_>, id: &EventId) -> Answer<Option<Value>> {
+        let kept_since = self.kept_since(call.now);
+        let event = self.store.event(id).await?.filter(|event| event.accepted_at >= kept_since);
+        let Some(event) = event.filter(|event| opens(call, event)) else {
+            return Ok(None);
+        };
+        let endpoints = self.store.of_account(&event.envelope.account_id).await?;
+        let seen = endpoints.iter().filter(|endpoint| call.caller.sees(endpoint));
+        let seen: Vec<_> = seen.map(|endpoint| &endpoint.id).collect();
+        let ids = event.fan_out.iter().map(|entry| &entry.delivery_id);
+        let ids = ids.filter(|id| seen.contains(&id.endpoint()));
+        let found: Vec<Option<Delivery>> =
+            try_join_all(ids.map(|id| self.store.delivery(id))).await?;
+        let mut shown = view::event(&event);
+        shown["deliveries"] = found.iter().flatten().map(view::delivery).collect();
+        Ok(Some(shown))
+    }
+}
+
+/// Whether the event itself is the caller's to see.
+fn opens(call: &Call<'_>, event: &Event) -> bool {
+    use domain::api_key::Scope;
+    match &call.caller.scope {
+        Scope::Operator => true,
+        Scope::Account(account) => event.envelope.account_id == *account,
+        Scope::Product(product) => event.envelope.product == *product,
+    }
+}

@@ -1,0 +1,106 @@
+//! Reading a JSON body, field by field.
+
+use domain::endpoint::register::Registration;
+use serde_json::{Map, Value};
+
+use crate::error::{Answer, ApiError};
+
+/// The fields of an object that have not been read yet.
+pub(crate) struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// The object in a body.
+    pub fn parse(body: &[u8]) -> Answer<Self> {
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(_) | Err(_) => Err(ApiError::InvalidJson),
+        }
+    }
+
+    /// The same text for every spelling of the same fields.
+    pub fn canonical(&self) -> String {
+        Value::from(self.0.clone()).to_string()
+    }
+
+    /// A text that may be absent.
+    pub fn text(&mut self, name: &'static str) -> Answer<Option<String>> {
+        let text = |value| if let Value::String(text) = value { Some(text) } else { None };
+        self.0.remove(name).map(|value| must(name, text(value), "must be a string")).transpose()
+    }
+
+    /// Takes over the settings that are there; null clears those that may be absent.
+    pub fn apply_to(&mut self, registration: &mut Registration) -> Answer<()> {
+        if let Some(url) = self.text("url")? {
+            registration.url = url;
+        }
+        if let Some(alert_email) = self.text("alert_email")? {
+            registration.alert_email = alert_email;
+        }
+        if let Some(value) = self.0.remove("event_types") {
+            let list = texts(value);
+            registration.event_types = must("event_types", list, "must be a list of strings")?;
+        }
+        if let Some(value) = self.0.remove("headers") {
+            let rule = "must be an object of names and string values";
+            registration.headers = must("headers", pairs(value), rule)?;
+        }
+        self.clearable("product", &mut registration.product)?;
+        self.clearable("platform_id", &mut registration.platform_id)?;
+        self.clearable("description", &mut registration.description)?;
+        match self.0.remove("max_per_second") {
+            None => {}
+            Some(Value::Null) => registration.max_per_second = None,
+            Some(value) => {
+                let rate = value.as_u64().and_then(|rate| u32::try_from(rate).ok());
+                let rate = must("max_per_second", rate, "must be 1 to 10000")?;
+                registration.max_per_second = Some(rate);
+            }
+        }
+        Ok(())
+    }
+
+    fn clearable(&mut self, name: &'static str, setting: &mut Option<String>) -> Answer<()> {
+        match self.0.get(name) {
+            None => {}
+            Some(Value::Null) => {
+                self.0.remove(name);
+                *setting = None;
+            }
+            Some(_) => *setting = self.text(name)?,
+        }
+        Ok(())
+    }
+
+    /// Whether a field is there, unread.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Refuses whatever has not been read.
+    pub fn end(self) -> Answer<()> {
+        match self.0.into_iter().next() {
+            None => Ok(()),
+            Some((name, _)) => Err(ApiError::UnknownField(printable(&name))),
+        }
+    }
+}
+
+fn must<T>(field: &'static str, value: Option<T>, rule: &str) -> Answer<T> {
+    value.ok_or_else(|| ApiError::invalid(field, rule))
+}
+
+fn texts(value: Value) -> Option<Vec<String>> {
+    serde_json::from_value(value).ok()
+}
+
+fn pairs(value: Value) -> Option<Vec<(String, String)>> {
+    let Value::Object(headers) = value else { return None };
+    let pair =
+        |(name, value)| if let Value::String(text) = value { Some((name, text)) } else { None };
+    headers.into_iter().map(pair).collect()
+}
+
+/// A caller's word, fit to be said back: not long, no control characters.
+pub(crate) fn printable(name: &str) -> String {
+    name.chars().take(64).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

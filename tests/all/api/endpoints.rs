@@ -1,0 +1,319 @@
+//! Endpoints: registered, changed, switched, rotated, deleted.
+
+use std::time::Duration;
+
+use domain::delivery::{FailedReason, Status};
+use domain::endpoint::EndpointState;
+use domain::limits::ENDPOINTS_PER_ACCOUNT;
+use domain::secret::Secret;
+use serde_json::{Value, json};
+use tests::world::World;
+
+use super::{Client, accept_at, client, created, registration, walk};
+
+fn one(scope: &str) -> (World, Client, String) {
+    let world = World::new();
+    let client = client(&world, scope);
+    let id = created(&client.post("/v1/endpoints", &registration("acct_1")));
+    (world, client, format!("/v1/endpoints/{id}"))
+}
+
+fn pass(world: &World, seconds: u64) {
+    let mut state = world.state();
+    state.now = state.now + Duration::from_secs(seconds);
+}
+
+#[test]
+fn registered_and_read() {
+    let (_, client, path) = one("account:acct_1");
+    let shown = client.get(&path);
+    assert_eq!((shown.status, &shown.body["status"]), (200, &json!("enabled")));
+    assert!(shown.body.get("secret").is_none(), "a secret is shown once");
+    assert!(shown.body.get("warnings").is_none());
+}
+
+#[test]
+fn an_account_key_needs_no_account_id() {
+    let world = World::new();
+    let client = client(&world, "account:acct_7");
+    let mut body = registration("acct_7");
+    body.as_object_mut().expect("an object").remove("account_id");
+    assert_eq!(client.post("/v1/endpoints", &body).body["account_id"], "acct_7");
+    let other = client.post("/v1/endpoints", &registration("acct_8"));
+    assert_eq!(other.error(), (403, "insufficient_scope"));
+}
+
+#[test]
+fn a_name_outside_the_catalogue_is_taken_with_a_warning() {
+    let world = World::new();
+    let client = client(&world, "operator");
+    let mut body = registration("acct_1");
+    body["event_types"] = json!(["email.delivered", "fax.sent"]);
+    let reply = client.post("/v1/endpoints", &body);
+    assert_eq!((reply.status, reply.body["warnings"].as_array().map(Vec::len)), (201, Some(1)));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let world = World::new();
+    let client = client(&world, "operator");
+    let refused = |change: &dyn Fn(&mut Value)| {
+        let mut body = registration("acct_1");
+        change(&mut body);
+        let reply = client.post("/v1/endpoints", &body);
+        assert_eq!(reply.status, 400, "{body}");
+        format!("{} {}", reply.body["error"], reply.body["field"]).replace('"', "")
+    };
+    for field in ["account_id", "url", "event_types", "alert_email"] {
+        let missing = refused(&|body| drop(body.as_object_mut().map(|b| b.remove(field))));
+        assert_eq!(missing, format!("missing_field {field}"));
+        let wrong = refused(&|body| body[field] = json!(7));
+        assert_eq!(wrong, format!("invalid_field {field}"));
+    }
+    assert_eq!(refused(&|b| b["urls"] = json!([])), "unknown_field urls");
+    assert_eq!(refused(&|b| b["url"] = json!("http://127.0.0.1/")), "invalid_field url");
+    assert_eq!(refused(&|b| b["product"] = json!("smtp")), "invalid_field product");
+    assert_eq!(refused(&|b| b["headers"] = json!({"Host": "x"})), "invalid_field headers");
+    assert_eq!(refused(&|b| b["headers"] = json!(["X"])), "invalid_field headers");
+    for rate in [json!(0), json!(-1), json!(1.5), json!("5"), json!(10_001)] {
+        let wrong = refused(&|b| b["max_per_second"] = rate.clone());
+        assert_eq!(wrong, "invalid_field max_per_second");
+    }
+    for body in [json!([]), json!("x"), json!(null)] {
+        assert_eq!(client.post("/v1/endpoints", &body).error(), (400, "invalid_json"));
+    }
+    assert_eq!(client.get("/v1/endpoints?acount_id=x").error(), (400, "unknown_field"));
+    for query in ["limit=0", "limit=101", "limit=x", "limit=+5", "status=deleted", "cursor=x"] {
+        let reply = client.get(&format!("/v1/endpoints?{query}"));
+        assert_eq!(reply.error(), (400, "invalid_field"), "{query}");
+    }
+}
+
+#[test]
+fn an_edit_changes_what_is_given_and_null_clears() {
+    let (world, client, path) = one("operator");
+    pass(&world, 5);
+    let patch = |body: Value| client.call("PATCH", &path, Some(&body), &[]);
+    let reply = patch(json!({"description": "new", "headers": {"X-B": "2", "X-A": "1"}}));
+    assert_eq!((reply.status, &reply.body["description"]), (200, &json!("new")));
+    assert_eq!(reply.body["headers"], json!(["X-A", "X-B"]));
+    assert_ne!(reply.body["updated_at"], reply.body["created_at"]);
+    let reply = patch(json!({"description": null, "max_per_second": 9}));
+    assert!(reply.body.get("description").is_none());
+    assert_eq!(reply.body["headers"], json!(["X-A", "X-B"]), "what is not given stays");
+    let before = reply.body["updated_at"].clone();
+    assert_eq!(patch(json!({})).body["updated_at"], before, "nothing given, nothing changed");
+    assert_eq!(patch(json!({"account_id": "acct_2"})).error(), (400, "unknown_field"));
+    assert_eq!(patch(json!({"url": null})).error(), (400, "invalid_field"));
+}
+
+#[test]
+fn of_two_changes_at_once_one_is_told() {
+    for (method, below, body) in [
+        ("PATCH", "", json!({"description": "mine"})),
+        ("POST", "/disable", json!({})),
+        ("DELETE", "", json!({})),
+    ] {
+        let (world, client, path) = one("operator");
+        world.before("endpoints.replace", |state| {
+            let endpoint = &mut state.endpoints[0];
+            endpoint.updated_at = endpoint.updated_at + Duration::from_secs(1);
+        });
+        let reply = client.call(method, &format!("{path}{below}"), Some(&body), &[]);
+        assert_eq!(reply.error(), (409, "conflict"), "{method} {below}");
+        let again = client.call(method, &format!("{path}{below}"), Some(&body), &[]);
+        assert!([200, 204].contains(&again.status), "{method} {below}");
+    }
+    let (world, client, path) = one("operator");
+    let other = Secret::from_random([200; 24]);
+    let there = other.clone();
+    world.before("secrets.replace", move |state| {
+        state.secrets.values_mut().for_each(|secrets| secrets.current = there.clone());
+    });
+    let reply = client.post(&format!("{path}/rotate-secret"), &json!({}));
+    assert_eq!(reply.error(), (409, "conflict"));
+    assert!(world.state().secrets.values().all(|secrets| secrets.current == other));
+}
+
+#[test]
+fn disabled_then_enabled_with_what_it_missed() {
+    let (world, client, path) = one("operator");
+    let before = world.state().now;
+    let open = accept_at(&world, "acct_1", "open", before).remove(0);
+    pass(&world, 60);
+    let off = client.post(&format!("{path}/disable"), &json!({}));
+    assert_eq!((off.status, &off.body["disabled_reason"]), (200, &json!("manual")));
+    assert_eq!(client.post(&format!("{path}/disable"), &json!({})).body, off.body);
+    for nth in 0..250 {
+        pass(&world, 1);
+        let now = world.state().now;
+        let skipped = accept_at(&world, "acct_1", &format!("s{nth}"), now).remove(0);
+        assert_eq!(skipped.status, Status::Skipped);
+    }
+    let ended = Status::Failed(FailedReason::EndpointDisabled);
+    world.state().deliveries.get_mut(&open.id).expect("there").status = ended;
+    pass(&world, 60);
+    let on = client.post(&format!("{path}/enable"), &json!({}));
+    assert_eq!((on.status, &on.body["status"]), (200, &json!("enabled")));
+    let now = world.state().now;
+    let to = now + Duration::from_millis(1);
+    let missed = json!({"skipped": 250, "failed": 1, "from": before, "to": to});
+    assert_eq!(on.body["missed"], missed);
+    let again = client.post(&format!("{path}/enable"), &json!({}));
+    assert_eq!(again.body["missed"], json!({"skipped": 0, "failed": 0, "from": now, "to": now}));
+}
+
+#[test]
+fn what_was_missed_is_exact_for_the_time_it_names() {
+    let (world, client, path) = one("operator");
+    client.post(&format!("{path}/disable"), &json!({}));
+    for nth in 0..1_200 {
+        pass(&world, 1);
+        let now = world.state().now;
+        accept_at(&world, "acct_1", &format!("s{nth}"), now);
+    }
+    let missed = client.post(&format!("{path}/enable"), &json!({})).body["missed"].clone();
+    let from = missed["from"].as_str().expect("a time").to_owned();
+    let state = world.state();
+    let since = state.deliveries.values().filter(|d| d.created_at.to_string() >= from).count();
+    assert_eq!(missed["skipped"], json!(since));
+    assert!((900..1_200).contains(&since), "bounded: {since}");
+}
+
+#[test]
+fn a_rotation_from_start_to_end() {
+    let (world, client, path) = one("account:acct_1");
+    let id = path.trim_start_matches("/v1/endpoints/").parse().expect("an id");
+    let secrets = || world.state().secrets.get(&id).cloned().expect("there");
+    let old = secrets().current;
+    let rotated = client.post(&format!("{path}/rotate-secret"), &json!({}));
+    assert_eq!(rotated.status, 200);
+    let until = world.state().now + Duration::from_secs(86_400);
+    assert_eq!(rotated.body["previous_valid_until"], json!(until));
+    assert_eq!(rotated.body["secret"], json!(secrets().current.reveal()));
+    assert_eq!(secrets().previous, Some((old, until)));
+    let again = client.post(&format!("{path}/rotate-secret"), &json!({}));
+    assert_eq!(again.error(), (409, "rotation_in_progress"));
+    for _ in 0..2 {
+        let finished = client.post(&format!("{path}/rotate-secret/finish"), &json!({}));
+        assert_eq!((finished.status, secrets().previous), (200, None));
+    }
+    assert_eq!(client.post(&format!("{path}/rotate-secret"), &json!({})).status, 200);
+}
+
+#[test]
+fn deleted_is_gone_and_leaves_a_tombstone() {
+    let (world, client, path) = one("account:acct_1");
+    let reply = client.call("DELETE", &path, None, &[]);
+    assert_eq!((reply.status, reply.response.body.as_str()), (204, ""));
+    for (method, below) in [
+        ("GET", ""),
+        ("DELETE", ""),
+        ("PATCH", ""),
+        ("GET", "/deliveries"),
+        ("POST", "/enable"),
+        ("POST", "/disable"),
+        ("POST", "/rotate-secret"),
+        ("POST", "/rotate-secret/finish"),
+    ] {
+        let reply = client.call(method, &format!("{path}{below}"), Some(&json!({})), &[]);
+        assert_eq!(reply.error(), (404, "not_found"), "{method} {below}");
+    }
+    assert_eq!(client.get("/v1/endpoints").body["data"], json!([]));
+    let state = world.state().endpoints[0].state;
+    assert!(matches!(state, EndpointState::Deleted { .. }));
+}
+
+#[test]
+fn sent_twice_with_one_idempotency_key_is_one_endpoint() {
+    let world = World::new();
+    let client = client(&world, "operator");
+    let key = [("x-idempotency-key", "order-7")];
+    let post =
+        |body: &Value, key: &[(&str, &str)]| client.call("POST", "/v1/endpoints", Some(body), key);
+    let body = registration("acct_1");
+    let (first, again) = (post(&body, &key), post(&body, &key));
+    assert_eq!((first.status, &first.body), (201, &again.body));
+    assert_eq!(world.state().endpoints.len(), 1);
+    let other = post(&registration("acct_2"), &key);
+    assert_eq!(other.error(), (409, "idempotency_key_reused"));
+    assert_ne!(created(&post(&body, &[("x-idempotency-key", "order-8")])), created(&first));
+    let blank = post(&body, &[("x-idempotency-key", "a b")]);
+    assert_eq!(blank.error(), (400, "invalid_field"));
+    pass(&world, 86_400);
+    assert_ne!(created(&post(&body, &key)), created(&first), "kept for a day");
+}
+
+#[test]
+fn a_registration_killed_half_way_is_finished_by_its_repetition() {
+    for point in 0.. {
+        let world = World::new();
+        let key = world.api_key("operator".parse().expect("a scope"));
+        let request = api::http::Request {
+            method: "POST".into(),
+            path: "/v1/endpoints".into(),
+            headers: [
+                ("authorization".to_owned(), format!("Bearer {}", key.reveal())),
+                ("x-idempotency-key".to_owned(), "once".to_owned()),
+            ]
+            .into(),
+            body: registration("acct_1").to_string().into_bytes(),
+            ..Default::default()
+        };
+        world.fuse().blow_at(Some(point));
+        let first = tests::world::run(world.fuse(), world.api().handle(&request));
+        world.fuse().blow_at(None);
+        let again = tests::world::run(world.fuse(), world.api().handle(&request)).expect("whole");
+        assert_eq!(again.status, 201);
+        let state = world.state();
+        assert_eq!((state.endpoints.len(), state.secrets.len()), (1, 1), "killed at {point}");
+        let secret = state.secrets.values().next().expect("one").current.reveal().to_owned();
+        assert!(again.body.contains(&secret), "the secret handed out is the one that signs");
+        if first.is_some() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn an_account_has_so_many_and_no_more() {
+    let world = World::new();
+    let client = client(&world, "operator");
+    for _ in 0..ENDPOINTS_PER_ACCOUNT {
+        created(&client.post("/v1/endpoints", &registration("acct_1")));
+    }
+    let reply = client.post("/v1/endpoints", &registration("acct_1"));
+    assert_eq!(reply.error(), (409, "endpoint_limit_reached"));
+    let first = client.get("/v1/endpoints?limit=1").body["data"][0]["id"].clone();
+    let path = format!("/v1/endpoints/{}", first.as_str().expect("an id"));
+    assert_eq!(client.call("DELETE", &path, None, &[]).status, 204);
+    created(&client.post("/v1/endpoints", &registration("acct_1")));
+}
+
+#[test]
+fn lists_are_newest_first_and_filtered() {
+    let world = World::new();
+    let client = client(&world, "operator");
+    let mut ids = Vec::new();
+    for nth in 0..25 {
+        pass(&world, nth % 2);
+        let mut body = registration(["acct_1", "acct_2"][usize::from(nth % 5 == 0)]);
+        if nth % 3 == 0 {
+            body["product"] = json!("telnxo");
+        }
+        ids.push(created(&client.post("/v1/endpoints", &body)).to_string());
+    }
+    let pages = walk(&client, "/v1/endpoints?limit=4", |_| {});
+    assert_eq!(pages.len(), 7);
+    let mut all: Vec<String> = pages.concat();
+    all.sort();
+    ids.sort();
+    assert_eq!(all, ids);
+    let count =
+        |query: &str| walk(&client, &format!("/v1/endpoints?{query}"), |_| {}).concat().len();
+    assert_eq!(count("account_id=acct_2"), 5);
+    assert_eq!(count("product=telnxo"), 9);
+    assert_eq!((count("status=enabled"), count("status=disabled")), (25, 0));
+    client.post(&format!("/v1/endpoints/{}/disable", ids[0]), &json!({}));
+    assert_eq!((count("status=enabled"), count("status=disabled")), (24, 1));
+}

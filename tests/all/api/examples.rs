@@ -1,0 +1,85 @@
+//! The examples of the OpenAPI document are real answers: the calls are made here, in a world that
+//! is the same every time, and compared with what the document shows. `UPDATE_EXAMPLES=1` writes
+//! them anew.
+
+use serde_json::{Map, Value, json};
+use tests::world::{World, answer};
+
+use super::{Client, client, document};
+
+const FILE: &str = "functions/api/src/openapi/examples.json";
+
+/// Makes calls and keeps the first answer of each operation and status.
+struct Recorder {
+    client: Client,
+    examples: Map<String, Value>,
+}
+
+impl Recorder {
+    fn call(&mut self, method: &str, path: &str, body: &Value) -> Value {
+        let reply = self.client.call(method, path, Some(body), &[]);
+        let (path, _) = path.split_once('?').unwrap_or((path, ""));
+        let id = document::operation(method, path).expect("documented")["operationId"].clone();
+        let of_operation =
+            self.examples.entry(id.as_str().expect("a name")).or_insert_with(|| json!({}));
+        if reply.status != 204 {
+            of_operation[reply.status.to_string()] = reply.body.clone();
+        }
+        reply.body
+    }
+}
+
+fn record() -> Value {
+    let world = World::new();
+    world.answers(|_, nth| answer(if nth == 0 { 503 } else { 200 }));
+    let mut recorder = Recorder { client: client(&world, "operator"), examples: Map::new() };
+    let nothing = json!({});
+    let registration = json!({
+        "account_id": "acct_42", "url": "https://hooks.example.com/in",
+        "event_types": ["email.*"], "alert_email": "ops@example.com", "product": "migosmtp",
+        "headers": {"X-Tenant": "seven"},
+    });
+    let created = recorder.call("POST", "/v1/endpoints", &registration);
+    let endpoint = format!("/v1/endpoints/{}", created["id"].as_str().expect("an id"));
+    recorder.call("POST", "/v1/endpoints", &json!({"account_id": "acct_42"}));
+    let below = |path: &str| format!("{endpoint}{path}");
+    world.accept(&crate::journeys::event(
+        "evt_123",
+        "acct_42",
+        r#"{"message_id":"msg_8f3a2b1c9d4e7f0a","to":"recipient@example.com"}"#,
+    ));
+    world.send_due();
+    let delivery = world.only_delivery();
+    recorder.call("GET", &below("/deliveries?status=retrying"), &nothing);
+    recorder.call("GET", &format!("/v1/deliveries/{}", delivery.id), &nothing);
+    recorder.call("GET", "/v1/deliveries/dlv_unknown", &nothing);
+    recorder.call("GET", &format!("/v1/events/{}", delivery.event_id), &nothing);
+    let by_source = "/v1/events?account_id=acct_42&product=migosmtp&source_id=evt_123";
+    recorder.call("GET", by_source, &nothing);
+    recorder.call("GET", "/v1/event-types", &nothing);
+    recorder.call("GET", "/v1/reports/messages?account_id=acct_42", &nothing);
+    recorder.call("GET", "/v1/endpoints?account_id=acct_42", &nothing);
+    recorder.call("GET", &endpoint, &nothing);
+    recorder.call("PATCH", &endpoint, &json!({"description": "Shop", "max_per_second": 20}));
+    recorder.call("POST", &below("/rotate-secret"), &nothing);
+    recorder.call("POST", &below("/rotate-secret"), &nothing);
+    recorder.call("POST", &below("/rotate-secret/finish"), &nothing);
+    recorder.call("POST", &below("/disable"), &nothing);
+    recorder.call("POST", &below("/enable"), &nothing);
+    recorder.call("DELETE", &endpoint, &nothing);
+    recorder.call("GET", &endpoint, &nothing);
+    recorder.examples.into()
+}
+
+#[test]
+fn the_documents_examples_are_real_answers() {
+    let layout = local::Layout::of_this_clone();
+    let path = layout.root().join(FILE);
+    let real = record();
+    if std::env::var_os("UPDATE_EXAMPLES").is_some() {
+        std::fs::write(&path, format!("{real:#}\n")).expect("written");
+    }
+    let shown: Value =
+        serde_json::from_str(&std::fs::read_to_string(&path).expect("there")).expect("JSON");
+    assert_eq!(shown, real, "run it with UPDATE_EXAMPLES=1, and look at the difference");
+}
