@@ -24,7 +24,7 @@ async fn main() -> anyhow::Result<()> {
         store: Store::new(&config, tables, Duration::ZERO),
         queues: Queues::new(&config, queues),
         scheduler: aws::scheduler::Schedules::from_settings(&config, &settings)?,
-        receiver: aws::receiver::HttpReceiver::new(settings.target_rules()?)?,
+        receiver: aws::receiver::HttpReceiver::new(settings.egress()?)?,
         bus: aws::eventbridge::EventBus::new(&config, settings.text("EVENT_BUS_NAME")?),
         chance: aws::clock::SystemChance,
         rules: Rules {

@@ -61,8 +61,6 @@ pub enum Failure {
     },
     /// An answer that is not HTTP/1.1.
     NotHttp,
-    /// An answer in HTTP/2, which was not asked for.
-    Http2,
     /// More headers than are read.
     HeadTooLarge,
     /// The URL or a custom header cannot be written into a request.
@@ -122,7 +120,7 @@ impl Failure {
             Failure::TooLate(..) => Outcome::Timeout,
             Failure::Tls(_) => Outcome::Tls,
             Failure::Status { .. } => Outcome::HttpStatus,
-            Failure::NotHttp | Failure::Http2 | Failure::HeadTooLarge | Failure::Unsendable => {
+            Failure::NotHttp | Failure::HeadTooLarge | Failure::Unsendable => {
                 Outcome::ProtocolError
             }
         }
@@ -174,9 +172,6 @@ impl Failure {
             Failure::NotHttp => format!(
                 "{at} answered with something that is not HTTP/1.1; check what listens there"
             ),
-            Failure::Http2 => {
-                format!("{at} answered in HTTP/2 without being asked to; let it accept HTTP/1.1")
-            }
             Failure::HeadTooLarge => {
                 format!("{at} answered with too many or too long headers; send fewer")
             }

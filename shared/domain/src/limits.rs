@@ -56,6 +56,9 @@ pub const CERTIFICATE_NAMES_SHOWN: usize = 3;
 pub const RESPONSE_HEAD_BYTES: usize = 32 * 1024;
 /// Headers of an answer: far more than any server has reason to send.
 pub const RESPONSE_HEADERS: usize = 100;
+/// Bytes of an answer's connection that are read at all, heads of interim answers and what the
+/// framing of the body adds included.
+pub const RESPONSE_BYTES: usize = 4 * RESPONSE_HEAD_BYTES;
 /// The part of a request's time that finding its address may take. A resolver that never answers
 /// is then told from an endpoint that never answers.
 pub const RESOLVE_SHARE: u32 = 3;
@@ -65,8 +68,6 @@ pub const RESOLVE_TRIES: u32 = 4;
 pub const RESOLVERS: usize = 3;
 /// Bytes of an answer over UDP; without an extension there are never more (RFC 1035, 4.2.1).
 pub const DNS_UDP_BYTES: usize = 512;
-/// Addresses of one name. A name with more is refused whole: the rest could not be judged.
-pub const ANSWERS: usize = 64;
 /// Addresses of one name that are dialled, in turn; each gets its part of the time left.
 pub const DIALLED_ADDRESSES: usize = 4;
 /// Attempts kept on a delivery. The schedule makes five; the rest is room for people who press

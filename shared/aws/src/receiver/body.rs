@@ -1,17 +1,18 @@
 //! How much of an answer is read, and how it becomes text.
 
 use domain::limits::{RESPONSE_BODY_BYTES, RESPONSE_BODY_READ_BYTES};
-use reqwest::Response;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 
 /// Reads until enough was read or the answer ends. What did arrive is in `kept` even if reading
-/// fails or is given up; chunks that were received beyond the limit are dropped at once.
-pub(super) async fn read(
-    response: &mut Response,
-    kept: &mut Vec<u8>,
-) -> Result<(), reqwest::Error> {
+/// fails or is given up; what was received beyond the limit is dropped at once.
+pub(super) async fn read(body: &mut Incoming, kept: &mut Vec<u8>) -> Result<(), hyper::Error> {
     while kept.len() < RESPONSE_BODY_READ_BYTES {
-        let Some(chunk) = response.chunk().await? else {
+        let Some(frame) = body.frame().await.transpose()? else {
             break;
+        };
+        let Some(chunk) = frame.data_ref() else {
+            continue;
         };
         let room = RESPONSE_BODY_READ_BYTES - kept.len();
         kept.extend_from_slice(&chunk[..chunk.len().min(room)]);

@@ -1,157 +1,130 @@
 //! The outbound HTTP client: one POST to a customer's endpoint, told as an [`Answer`].
 //!
-//! Nothing in here ever follows a redirect, asks a proxy, decodes a body, keeps a connection,
+//! Nothing in here ever calls an address that [`domain::target`] has not judged, looks a name up
+//! twice, follows a redirect, asks a proxy, decodes a body, keeps a connection or a TLS session,
 //! repeats a request, waits past the one deadline, or keeps more of an answer than
-//! [`domain::limits::RESPONSE_BODY_READ_BYTES`].
+//! [`domain::limits::RESPONSE_BODY_READ_BYTES`] (`infra/decisions/0010-own-client.md`).
+//!
+//! | module | does |
+//! |---|---|
+//! | [`dns`] | from a name to addresses |
+//! | [`connect`] | from vetted addresses to a connection, with TLS |
+//! | [`exchange`] | the request and its answer |
+//! | [`body`] | how much of an answer is read, and how it becomes text |
+//! | [`classify`] | from the errors of the libraries to ours |
 
 mod body;
 mod classify;
+mod connect;
 mod dns;
+mod exchange;
 
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use domain::delivery::{Answer, Outcome};
-use domain::ports::{PortError, PortResult, Receiver};
-use domain::target::{TargetRules, check_url};
+use domain::failure::{Failure, Place};
+use domain::limits::RESOLVE_SHARE;
+use domain::ports::{PortResult, Receiver};
+use domain::target::Egress;
 use domain::webhook::WebhookRequest;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Url};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use tokio::time::Instant;
+use url::{Host, Url};
 
-use classify::Failure;
+use connect::Dialer;
+use dns::Names;
+use exchange::Heard;
 
 /// The customers' side of the network.
 #[derive(Debug, Clone)]
 pub struct HttpReceiver {
-    client: Client,
-    rules: TargetRules,
+    egress: Egress,
+    names: Names,
+    dialer: Dialer,
 }
 
 impl HttpReceiver {
-    /// Trusts what browsers trust: Mozilla's roots, compiled in.
+    /// Trusts what browsers trust: Mozilla's roots, compiled in. Asks the machine's resolvers.
     ///
     /// # Errors
-    /// If the client cannot be set up.
-    pub fn new(rules: TargetRules) -> PortResult<Self> {
+    /// If TLS cannot be set up.
+    pub fn new(egress: Egress) -> PortResult<Self> {
         let mut roots = RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        Self::with_roots(rules, roots)
+        Ok(Self { egress, names: Names::of_the_machine(), dialer: Dialer::new(roots)? })
     }
 
-    /// Trusts only the given roots.
-    ///
-    /// # Errors
-    /// If the client cannot be set up.
-    pub fn with_roots(rules: TargetRules, roots: RootCertStore) -> PortResult<Self> {
-        let failed = |e: &dyn std::fmt::Display| PortError::new("receiver.new", e);
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let mut tls = ClientConfig::builder_with_provider(ring)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|e| failed(&e))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(dns::Names)
-            .http1_only()
-            // As documented (`X-Webhook-Signature`), for receivers that forget that header names
-            // have no case.
-            .http1_title_case_headers()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            // A frozen function's idle connections are dead when it wakes.
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|e| failed(&e))?;
-        Ok(Self { client, rules })
-    }
-
-    /// The exchange itself, without a limit. What arrived before it broke off is in `heard`.
-    async fn exchange(
+    /// The request from its URL to the end of its answer, without a deadline. How far it got is
+    /// in `heard`.
+    async fn attempt(
         &self,
-        url: Url,
+        url: &Url,
         request: &WebhookRequest,
-        begun: Instant,
+        resolve_within: Duration,
         heard: &mut Heard,
     ) -> Result<(), Failure> {
-        let target = classify::name_of(&url);
-        let failed = |error: &reqwest::Error| classify::failure(error, &target);
-        let mut outgoing = self.client.post(url).body(request.body.clone());
-        for (name, value) in &request.headers {
-            outgoing = outgoing.header(name, value);
-        }
-        let mut response = outgoing.send().await.map_err(|e| failed(&e))?;
-        let status = response.status().as_u16();
-        heard.first_byte_ms = Some(millis_since(begun));
-        heard.http_status = Some(status);
-        heard.retry_after_s = retry_after_s(status, response.headers());
-        body::read(&mut response, &mut heard.body).await.map_err(|e| failed(&e))?;
-        let outcome = Outcome::of_status(status);
-        if outcome == Outcome::Succeeded {
-            return Ok(());
-        }
-        let error = classify::status_sentence(status, &target);
-        Err(Failure { outcome, error })
+        let addresses = self.vetted_addresses(url, resolve_within).await?;
+        let stream = self.dialer.connect(url, &addresses, heard).await?;
+        exchange::post(stream, url, request, heard).await
+    }
+
+    /// Every address that the URL leads to, if all of them may be called.
+    async fn vetted_addresses(
+        &self,
+        url: &Url,
+        resolve_within: Duration,
+    ) -> Result<Vec<SocketAddr>, Failure> {
+        let found: Vec<IpAddr> = match url.host() {
+            Some(Host::Domain(name)) => self.names.resolve(name, resolve_within).await?,
+            Some(Host::Ipv4(address)) => vec![address.into()],
+            Some(Host::Ipv6(address)) => vec![address.into()],
+            None => Vec::new(),
+        };
+        self.egress.check_answers(url, &found).map_err(|_| Failure::RefusedAddress)?;
+        let port = url.port_or_known_default().unwrap_or_default();
+        Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 }
 
 impl Receiver for HttpReceiver {
     async fn post(&self, request: &WebhookRequest, timeout: Duration) -> Answer {
-        let begun = Instant::now();
-        let mut heard = Heard::default();
-        let result = match check_url(&request.url, self.rules) {
-            Err(refused) => Err(Failure {
-                outcome: Outcome::BlockedAddress,
-                error: format!("the request was not sent: {refused}"),
-            }),
+        let mut heard = Heard::new(Instant::now(), timeout);
+        let checked = self.egress.check_url(&request.url);
+        let place = checked.as_ref().map_or_else(|_| nowhere(), place_of);
+        let result = match &checked {
+            Err(refusal) => Err(Failure::RefusedUrl(*refusal)),
             Ok(url) => {
-                let target = classify::name_of(&url);
-                let exchange = self.exchange(url, request, begun, &mut heard);
-                match tokio::time::timeout(timeout, exchange).await {
+                let attempt = self.attempt(url, request, timeout / RESOLVE_SHARE, &mut heard);
+                match tokio::time::timeout(timeout, Box::pin(attempt)).await {
                     Ok(result) => result,
-                    Err(_) => Err(classify::too_late(&target, timeout, heard.http_status)),
+                    Err(_) => Err(Failure::TooLate(heard.stage(), timeout)),
                 }
             }
         };
         let failure = result.err();
         Answer {
-            outcome: failure.as_ref().map_or(Outcome::Succeeded, |failure| failure.outcome),
-            http_status: heard.http_status,
+            outcome: failure.as_ref().map_or(Outcome::Succeeded, Failure::outcome),
+            http_status: heard.status(),
             response_body: body::text(&heard.body),
-            error: failure.map(|failure| classify::cut(failure.error)),
-            duration_ms: millis_since(begun),
-            first_byte_ms: heard.first_byte_ms,
+            error: failure.map(|failure| failure.sentence(&place)),
+            duration_ms: heard.millis_until(Instant::now()),
+            first_byte_ms: heard.first_byte_ms(),
             retry_after_s: heard.retry_after_s,
         }
     }
 }
 
-/// What has arrived so far.
-#[derive(Default)]
-struct Heard {
-    http_status: Option<u16>,
-    first_byte_ms: Option<u64>,
-    retry_after_s: Option<u64>,
-    body: Vec<u8>,
+/// Where a checked URL leads.
+fn place_of(url: &Url) -> Place {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.strip_suffix('.').unwrap_or(host).to_owned();
+    Place { host, port: url.port_or_known_default().unwrap_or_default() }
 }
 
-fn millis_since(begun: Instant) -> u64 {
-    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// `Retry-After` in seconds, where it has a meaning. What is no number is ignored.
-fn retry_after_s(status: u16, headers: &HeaderMap) -> Option<u64> {
-    if !matches!(status, 429 | 503) {
-        return None;
-    }
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().unwrap_or(u64::MAX))
+/// Where a URL leads that leads nowhere; no sentence about one names the place.
+fn nowhere() -> Place {
+    Place { host: String::new(), port: 0 }
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn samples() -> Vec<Failure> {
     all.push(Failure::Unreachable);
     all.push(Failure::RefusedAddress);
     all.extend(refused.into_iter().chain(kinds).map(Failure::RefusedUrl));
-    all.extend([Failure::NotHttp, Failure::Http2, Failure::HeadTooLarge, Failure::Unsendable]);
+    all.extend([Failure::NotHttp, Failure::HeadTooLarge, Failure::Unsendable]);
     all
 }
 
