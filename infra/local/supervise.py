@@ -206,7 +206,10 @@ class LocalStack:
         return [str(self._options.binaries / "webhooks"), *arguments]
 
     def _cli_environment(self) -> dict[str, str]:
-        return {**os.environ, "WEBHOOKS_STACK_FILE": str(self._state.starting_file)}
+        environment = {**os.environ, "WEBHOOKS_STACK_FILE": str(self._state.starting_file)}
+        if sys.stdout.isatty() and not self._options.detach and "NO_COLOR" not in os.environ:
+            environment["CLICOLOR_FORCE"] = "1"  # its lines pass through a pipe to the terminal
+        return environment
 
     def _pids(self) -> list[int]:
         children = [part.pid for part in (self._emulator, self._demo) if part is not None]

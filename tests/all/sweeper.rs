@@ -78,3 +78,35 @@ fn killed_anywhere_it_is_found_again() {
         }
     }
 }
+
+#[test]
+fn a_quick_sweeper_does_not_post_beside_a_slow_request() {
+    let world = forgotten();
+    world.state().sqs_delay_max_s = 3;
+    pass(&world, 301);
+    let delivery = world.only_delivery();
+    // The fresh wake-up is in work: it has claimed, and its request takes long.
+    let wake_up = domain::wakeup::WakeUp::fresh(delivery.id.clone(), 1);
+    let inner = world.clone();
+    world.answers(move |_, _| {
+        let mut slow = answer(500);
+        slow.duration_ms = 30_000;
+        slow
+    });
+    let now = world.state().now;
+    world.push(domain::wakeup::Lane::Retry, &wake_up.to_json(), now);
+    world.fuse().blow_at(Some(AFTER_THE_POST));
+    world.send_due();
+    assert!(world.fuse().is_blown());
+    assert_eq!(inner.state().posts.len(), 2, "its request is under way");
+    world.fuse().blow_at(None);
+    // 30 s into the request (the clock moved with it), the grace of 6 s is long over.
+    assert_eq!(world.sweep().expect("not killed").woken, 1, "the sweeper cannot know");
+    world.state().queued.retain(|queued| queued.received == 0);
+    world.send_due();
+    assert_eq!(inner.state().posts.len(), 2, "its copy waits for the claim's end");
+}
+
+/// The point at which the POST of a claimed attempt has just been made: the delivery, the
+/// endpoint, the claim, the secret and the event come before it, each with two points.
+const AFTER_THE_POST: u32 = 5 * 2 + 1;

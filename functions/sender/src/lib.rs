@@ -19,6 +19,7 @@ use domain::ports::{
     Secrets, WakeUps,
 };
 use domain::schedule::RetrySchedule;
+use domain::sweep::overtakes_requests;
 use domain::wakeup::{NotAWakeUp, Origin, WakeUp};
 use futures::FutureExt;
 use futures::future::join_all;
@@ -52,6 +53,12 @@ pub struct Rules {
     pub sqs_delay_max_s: u32,
     /// The longest a request may take.
     pub request_timeout: Duration,
+}
+
+impl Rules {
+    fn sweeper_may_overtake(&self) -> bool {
+        overtakes_requests(self.sqs_delay_max_s, self.request_timeout)
+    }
 }
 
 /// A message from one of the queues of wake-ups.
@@ -144,7 +151,9 @@ where
         let now = self.chance.now();
         match decide(&delivery, wake_up, message.received, state, longest, now) {
             Decision::Post { claim } => {
-                if claim && !self.claim(&delivery).await? {
+                // A first attempt is in `due` only where it was put there on purpose.
+                let raced = delivery.due_at.is_some() && self.rules.sweeper_may_overtake();
+                if (claim || raced) && !self.claim(&delivery).await? {
                     return Ok(Step::Again);
                 }
                 let endpoint = endpoint.ok_or(Trouble::Missing("endpoint"))?;

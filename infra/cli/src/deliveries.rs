@@ -113,17 +113,27 @@ fn describe(delivery: &Delivery) {
     anstream::println!();
     let row = |attempt: &Attempt| {
         let answer = &attempt.answer;
-        let said = answer.error.clone().or_else(|| answer.response_body.clone());
         vec![
             plain(attempt.number),
             dim(attempt.at),
             outcome(answer.outcome, answer.http_status),
             plain(format!("{} ms", answer.duration_ms)),
-            plain(one_line(&said.unwrap_or_default())),
+            plain(one_line(answer.error.as_deref().unwrap_or_default())),
         ]
     };
     let rows: Vec<_> = delivery.attempts.iter().map(row).collect();
-    output::table(&["#", "AT", "OUTCOME", "TOOK", "ANSWER"], &rows);
+    output::table(&["#", "AT", "OUTCOME", "TOOK", "WHAT WENT WRONG"], &rows);
+    for attempt in &delivery.attempts {
+        if let Some(body) = attempt.answer.response_body.as_deref() {
+            anstream::println!("\n{}\n{}", dim(format!("answer {}:", attempt.number)), shown(body));
+        }
+    }
+}
+
+/// A customer's answer, line by line; what could move the cursor is left out.
+fn shown(body: &str) -> String {
+    let harmless = |c: &char| *c == '\n' || *c == '\t' || !c.is_control();
+    body.chars().filter(harmless).collect()
 }
 
 /// A customer's text must not move the cursor or fill the screen.
@@ -138,6 +148,12 @@ fn one_line(text: &str) -> String {
 
 async fn tail(only: Option<EndpointId>, json: bool) -> anyhow::Result<bool> {
     let store = Stack::local()?.store()?;
+    if let Some(id) = &only
+        && store.endpoint_by_id(id).await?.is_none()
+    {
+        anstream::eprintln!("there is no endpoint {id}");
+        return Ok(false);
+    }
     let mut seen: HashMap<DeliveryId, (&'static str, u32)> = HashMap::new();
     let mut first = true;
     let mut ticks = tokio::time::interval(LOOK);

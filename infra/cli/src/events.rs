@@ -1,13 +1,15 @@
 //! `webhooks send` and `webhooks validate`.
 
+use std::collections::HashMap;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::Args;
-use domain::envelope::{Element, Rejection, derive_event_id, parse_body};
-use domain::limits::{EVENTS_PER_MESSAGE, EVENTS_QUEUE_MESSAGE_BYTES};
+use domain::envelope::{Element, Rejection, content_hash, derive_event_id, parse_body};
+use domain::ids::EventId;
+use domain::limits::EVENTS_QUEUE_MESSAGE_BYTES;
 use domain::ports::{Clock, PortResult};
 use serde_json::{Value, json};
 
@@ -21,7 +23,8 @@ const FILE_BYTES: u64 = 256 * 1024 * 1024;
 
 #[derive(Args)]
 pub struct Send {
-    /// An object, an array, or JSON lines; `-` reads standard input. Without it, sample events.
+    /// A message body (an object or an array), or JSON lines, a message each; `-` reads standard
+    /// input. Without it, sample events.
     #[arg(long)]
     file: Option<PathBuf>,
     /// How many sample events.
@@ -40,7 +43,8 @@ pub struct Send {
 
 #[derive(Args)]
 pub struct Validate {
-    /// An object, an array, or JSON lines; `-` reads standard input.
+    /// A message body (an object or an array), or JSON lines, a message each; `-` reads standard
+    /// input. Judged as `send` would send it.
     file: PathBuf,
 }
 
@@ -68,7 +72,8 @@ impl Send {
                 .collect(),
         };
         if !self.unchecked && !report_refused(&bodies) {
-            bail!("nothing was sent; mend these, or send them all the same with --unchecked");
+            anstream::eprintln!("nothing was sent; mend these, or send all with --unchecked");
+            return Ok(false);
         }
         let sent = send(&Stack::local()?, &bodies, self.rate).await?;
         let ids: Vec<String> = bodies
@@ -81,7 +86,9 @@ impl Send {
             output::json(&json!({"messages": sent, "event_ids": ids}));
             return Ok(true);
         }
-        anstream::println!("{sent} messages with {} events are on the queue", ids.len());
+        let plural = |n: usize| if n == 1 { "" } else { "s" };
+        let (events, s) = (ids.len(), plural(ids.len()));
+        anstream::println!("on the queue: {sent} message{}, {events} event{s}", plural(sent));
         for id in ids.iter().take(3) {
             anstream::println!("  {id}");
         }
@@ -122,7 +129,7 @@ async fn send(stack: &Stack, bodies: &[String], rate: Option<u32>) -> anyhow::Re
 impl Validate {
     pub fn run(self, json: bool) -> anyhow::Result<bool> {
         let bodies = messages(&read(&self.file)?)?;
-        let elements: Vec<Element<'_>> = bodies.iter().flat_map(|body| parse_body(body)).collect();
+        let elements = judged(&bodies);
         let good = elements.iter().all(|element| element.verdict.is_ok());
         if json {
             let verdicts: Vec<Value> = elements.iter().enumerate().map(to_json).collect();
@@ -161,7 +168,7 @@ fn to_json((nth, element): (usize, &Element<'_>)) -> Value {
 
 fn report_refused(bodies: &[String]) -> bool {
     let mut good = true;
-    for (nth, element) in bodies.iter().flat_map(|body| parse_body(body)).enumerate() {
+    for (nth, element) in judged(bodies).into_iter().enumerate() {
         if let Err(Rejection { code, message, .. }) = element.verdict {
             good = false;
             anstream::eprintln!("event {nth} would be refused: {}: {message}", code.as_str());
@@ -183,29 +190,39 @@ fn read(path: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Message bodies that carry what the text holds, each as large as a message may be. JSON lines
-/// are told by a text that is no JSON as a whole while its first line is.
+/// The message bodies of a text: the text itself, or each of its lines if it is JSON lines (no
+/// JSON as a whole, while its first line is). What a body holds is not touched.
 fn messages(text: &str) -> anyhow::Result<Vec<String>> {
     let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     let first = text.lines().next().unwrap_or_default();
-    if !is_json(text) && is_json(first) {
-        return Ok(text.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect());
-    }
-    let whole = text.trim();
-    if !whole.starts_with('[') || parse_body(whole).iter().any(|e| e.index.is_some()) {
-        ensure!(
-            whole.len() <= EVENTS_QUEUE_MESSAGE_BYTES,
-            "larger than a message may be; use JSON lines"
-        );
-        return Ok(vec![whole.to_owned()]);
-    }
-    // More elements than one message takes, or an array that is refused as a whole.
-    match serde_json::from_str::<Vec<&serde_json::value::RawValue>>(whole) {
-        Ok(elements) if elements.len() > EVENTS_PER_MESSAGE => {
-            Ok(elements.into_iter().map(|element| element.get().to_owned()).collect())
+    let bodies: Vec<&str> = if !is_json(text) && is_json(first) {
+        text.lines().filter(|line| !line.trim().is_empty()).collect()
+    } else {
+        vec![text]
+    };
+    let largest = bodies.iter().map(|body| body.len()).max().unwrap_or(0);
+    ensure!(
+        largest <= EVENTS_QUEUE_MESSAGE_BYTES,
+        "a message has {largest} bytes; the queue takes {EVENTS_QUEUE_MESSAGE_BYTES}: send fewer \
+         events in one array, or JSON lines, which become a message each"
+    );
+    Ok(bodies.into_iter().map(str::to_owned).collect())
+}
+
+/// Every element of the bodies as the queue will judge it, ids that are taken by an event ahead
+/// of it included.
+fn judged(bodies: &[String]) -> Vec<Element<'_>> {
+    let mut taken: HashMap<EventId, String> = HashMap::new();
+    let mut elements: Vec<Element<'_>> = bodies.iter().flat_map(|body| parse_body(body)).collect();
+    for element in &mut elements {
+        let Ok(envelope) = &element.verdict else { continue };
+        let (id, hash) = (derive_event_id(envelope), content_hash(envelope));
+        let conflict = Rejection::conflict(&id);
+        if *taken.entry(id).or_insert_with(|| hash.clone()) != hash {
+            element.verdict = Err(conflict);
         }
-        Ok(_) | Err(_) => Ok(vec![whole.to_owned()]),
     }
+    elements
 }
 
 #[cfg(test)]
@@ -221,9 +238,19 @@ mod tests {
         let lines = format!("{one}\n\n{one}\n");
         assert_eq!(messages(&lines).expect("read"), [one.clone(), one.clone()]);
         let many = format!("[{}]", vec![one.clone(); 101].join(","));
-        assert_eq!(messages(&many).expect("read").len(), 101);
+        assert_eq!(messages(&many).expect("read"), [many]);
         assert_eq!(messages("[]").expect("read"), ["[]"]);
         assert_eq!(messages("no json").expect("read"), ["no json"]);
+    }
+
+    #[test]
+    fn a_taken_id_is_seen_before_sending() {
+        let first = sample("acct_1", "a");
+        let other = first.replace("delivered\",\"delivered_at", "bounced\",\"delivered_at");
+        assert_ne!(first, other);
+        let bodies = [format!("[{first},{first},{other}]")];
+        let verdicts: Vec<bool> = judged(&bodies).iter().map(|e| e.verdict.is_ok()).collect();
+        assert_eq!(verdicts, [true, true, false]);
     }
 
     #[test]

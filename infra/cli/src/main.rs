@@ -16,6 +16,7 @@ mod stack;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use domain::endpoint::register::FieldError;
 
 /// Rackwave webhook delivery: the local stack and the ops commands.
 #[derive(Parser)]
@@ -41,7 +42,8 @@ Examples:
   webhooks deliveries tail                   attempts as they happen
   webhooks check-url https://hooks.example.com/in --answer 10.0.0.1
 
-Exit codes: 0 fine, 1 the answer is no, 2 wrong usage, 3 it could not be done.";
+Exit codes: 0 fine, 1 the answer is no (an event or a field was refused, nothing was found),
+2 wrong usage, 3 it could not be done.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -82,7 +84,8 @@ async fn main() -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             anstream::eprintln!("webhooks: {error:#}");
-            ExitCode::from(3)
+            // A field that breaks its rule is an answer; anything else stood in the way of one.
+            ExitCode::from(if error.is::<FieldError>() { 1 } else { 3 })
         }
     }
 }

@@ -30,8 +30,21 @@ impl Stack {
         let path =
             path().context("no local stack is running here; start one with `cargo local`")?;
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} does not describe a stack", path.display()))
+        let stack: Self = serde_json::from_str(&text)
+            .with_context(|| format!("{} does not describe a stack", path.display()))?;
+        stack.answers().with_context(|| {
+            format!(
+                "the stack that {} describes is gone; `cargo local` starts a new one",
+                path.display()
+            )
+        })?;
+        Ok(stack)
+    }
+
+    /// Whether anybody listens there: a refused connection is a clearer answer than a time-out.
+    fn answers(&self) -> std::io::Result<()> {
+        let address = self.endpoint_url.trim_start_matches("http://").trim_end_matches('/');
+        std::net::TcpStream::connect(address).map(|_| ())
     }
 
     /// An output of the stack.

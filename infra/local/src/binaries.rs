@@ -40,7 +40,7 @@ pub fn build(layout: &Layout, profile: Profile) -> Result<PathBuf, Error> {
         .current_dir(layout.root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    let mut cargo = environment::without_aws(&mut cargo).spawn().map_err(cannot)?;
+    let mut cargo = environment::as_from_a_shell(&mut cargo).spawn().map_err(cannot)?;
     let mut cli = None;
     for line in cargo.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
         cli = executable(&line.map_err(cannot)?, CLI).or(cli);

@@ -24,7 +24,6 @@ use domain::webhook::WebhookRequest;
 
 pub use faults::{Counts, Dice, Faults, Rates};
 pub use fuse::{Fuse, run};
-pub use steps::NUMBERS;
 
 /// When every world begins.
 pub const START: &str = "2026-06-07T09:39:00.000Z";
@@ -73,6 +72,8 @@ pub struct State {
     /// What goes wrong.
     pub faults: Faults,
     interference: Option<Interference>,
+    /// The longest wait left to SQS, in seconds.
+    pub sqs_delay_max_s: u32,
     next_message: u64,
     next_fresh: u8,
 }
@@ -139,6 +140,7 @@ impl World {
             reservations: BTreeMap::new(),
             faults: Faults::default(),
             interference: None,
+            sqs_delay_max_s: 900,
             next_message: 0,
             next_fresh: 0,
         };

@@ -16,8 +16,8 @@ use super::{Queued, RETENTION, World, documented_schedule, run};
 /// Far enough for any batch.
 const FAR: Duration = Duration::from_secs(10_000_000);
 
-/// The sender's numbers in every world: the documented ones.
-pub const NUMBERS: (u32, Duration) = (900, Duration::from_secs(30));
+/// The documented one.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A machine with a clock of its own.
 struct Machine {
@@ -49,8 +49,12 @@ impl World {
     fn sender_with_skew(&self, skew_ms: i64) -> Sender<World, World, World, World, World, Machine> {
         let w = || self.clone();
         let chance = Machine { world: w(), skew_ms };
-        let (sqs_delay_max_s, request_timeout) = NUMBERS;
-        let rules = Rules { schedule: documented_schedule(), sqs_delay_max_s, request_timeout };
+        let sqs_delay_max_s = self.state().sqs_delay_max_s;
+        let rules = Rules {
+            schedule: documented_schedule(),
+            sqs_delay_max_s,
+            request_timeout: REQUEST_TIMEOUT,
+        };
         Sender { store: w(), queues: w(), scheduler: w(), receiver: w(), bus: w(), chance, rules }
     }
 
@@ -135,7 +139,8 @@ impl World {
     /// One run of the sweeper.
     pub fn sweep(&self) -> Option<Swept> {
         let (store, queues, bus, clock) = (self.clone(), self.clone(), self.clone(), self.clone());
-        let sweeper = Sweeper { store, queues, bus, clock, sqs_delay_max_s: NUMBERS.0 };
+        let sqs_delay_max_s = self.state().sqs_delay_max_s;
+        let sweeper = Sweeper { store, queues, bus, clock, sqs_delay_max_s };
         let stop_at = self.state().now + FAR;
         run(self.fuse(), sweeper.run(stop_at))
     }

@@ -1,9 +1,11 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
-import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 const secret = process.env.WEBHOOK_SECRET; // all of it, whsec_ included
 const inbox = process.env.WEBHOOK_INBOX; // a directory; better, a table with webhook-id as its key
+if (!secret || !inbox) throw new Error('no WEBHOOK_SECRET or WEBHOOK_INBOX');
+mkdirSync(inbox, { recursive: true });
 
 function receive(headers, body) {
   const signature = 'sha256=' + createHmac('sha256', secret).update(body).digest('hex');

@@ -1,8 +1,9 @@
-import hashlib, hmac, os, re, time, uuid
+import hashlib, hmac, os, re, sys, time, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SECRET = os.environ["WEBHOOK_SECRET"].encode()  # all of it, whsec_ included
+SECRET = (os.environ["WEBHOOK_SECRET"] or sys.exit("no secret")).encode()  # whsec_ included
 INBOX = os.environ["WEBHOOK_INBOX"]  # a directory; better, a table with webhook-id as its key
+os.makedirs(INBOX, exist_ok=True)
 
 def receive(headers, body):
     signature = "sha256=" + hmac.new(SECRET, body, hashlib.sha256).hexdigest()
