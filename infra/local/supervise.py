@@ -179,7 +179,7 @@ class LocalStack:
         api = self._stack["api_url"]
         print(
             f"\nThe local stack is up at {self._stack['endpoint_url']}"
-            + (f", its page at {api}" if api else "")
+            + (f", its API at {api}" if api else "")
             + f"\n  described in  {self._state.stack_file}"
             + f"\n  logs          {self._options.state}/emulator.log, one file per function in"
             + f" {self._options.state}/logs/"

@@ -49,6 +49,8 @@ fn numbers_that_stand_twice_are_the_same() {
     assert_eq!(number("request_timeout_max_s"), u64::from(limits::REQUEST_TIMEOUT_S));
     assert_eq!(number("request_timeout_default_s"), u64::from(limits::REQUEST_TIMEOUT_S));
     assert_eq!(number("retention_max_days"), 365);
+    assert_eq!(number("secret_overlap_max_s"), u64::from(limits::SECRET_OVERLAP_MAX_S));
+    assert_eq!(number("give_up_after_max_s"), limits::GIVE_UP_AFTER_MAX_S);
     // A request, the claim's slack, and the writes after it fit the sender's time.
     let least = limits::REQUEST_TIMEOUT_S + limits::CLAIM_SLACK_S + 20;
     assert!(number("sender_timeout_s") >= least.into());

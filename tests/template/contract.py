@@ -12,6 +12,8 @@ PARAMETERS = {
     "GiveUpAfterSeconds": "86400",
     "SqsDelayMaxSeconds": "900",
     "RequestTimeoutSeconds": "30",
+    "SecretOverlapSeconds": "86400",
+    "ApiConcurrency": "50",
     "RetentionDays": "30",
     "AllowInsecureTargets": "false",
 }
@@ -20,8 +22,9 @@ OUTPUTS = {
     "EventsQueueUrl", "RejectedQueueUrl", "SendQueueUrl", "RetryQueueUrl",
     "EventsDlqUrl", "SendDlqUrl", "RetryDlqUrl",
     "EndpointsTable", "EndpointSecretsTable", "EventsTable", "DeliveriesTable", "ApiKeysTable",
+    "ApiStateTable", "ApiUrl",
     "EventBusName", "RetryScheduleGroup",
-    "IngestFunction", "SenderFunction", "SweeperFunction",
+    "IngestFunction", "SenderFunction", "SweeperFunction", "ApiFunction",
 }  # fmt: skip
 
 # Table -> keys, keys-only indexes, expiry attribute, point-in-time recovery.
@@ -29,11 +32,11 @@ TABLES = {
     "EndpointsTable": {
         "keys": ["account_id", "endpoint_id"],
         "indexes": {"by_endpoint_id": ["endpoint_id"]},
-        "ttl": None,
+        "ttl": "ttl",
         "restorable": True,
     },
     "EndpointSecretsTable": {
-        "keys": ["endpoint_id"], "indexes": {}, "ttl": None, "restorable": True,
+        "keys": ["endpoint_id"], "indexes": {}, "ttl": "ttl", "restorable": True,
     },
     "EventsTable": {"keys": ["event_id"], "indexes": {}, "ttl": "ttl", "restorable": False},
     "DeliveriesTable": {
@@ -43,6 +46,7 @@ TABLES = {
         "restorable": False,
     },
     "ApiKeysTable": {"keys": ["key_id"], "indexes": {}, "ttl": None, "restorable": True},
+    "ApiStateTable": {"keys": ["name"], "indexes": {}, "ttl": "ttl", "restorable": False},
 }  # fmt: skip
 
 # Queue -> who reads it, in which batches, waiting how many seconds for a batch to fill.
@@ -70,6 +74,11 @@ ENVIRONMENT = {
     "SweeperFunction": EVERY_FUNCTION | {
         "DELIVERIES_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL", "EVENT_BUS_NAME",
         "SQS_DELAY_MAX_SECONDS",
+    },
+    "ApiFunction": EVERY_FUNCTION | {
+        "ENDPOINTS_TABLE", "ENDPOINT_SECRETS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE",
+        "API_KEYS_TABLE", "API_STATE_TABLE",
+        "RETENTION_DAYS", "SECRET_OVERLAP_SECONDS", "ALLOW_INSECURE_TARGETS",
     },
 }  # fmt: skip
 

@@ -23,6 +23,8 @@ NUMBERS = {
     "retry_delays_default_s": ("Parameters", "RetryDelaysSeconds", "Default"),
     "give_up_after_default_s": ("Parameters", "GiveUpAfterSeconds", "Default"),
     "retention_max_days": ("Parameters", "RetentionDays", "MaxValue"),
+    "secret_overlap_max_s": ("Parameters", "SecretOverlapSeconds", "MaxValue"),
+    "give_up_after_max_s": ("Parameters", "GiveUpAfterSeconds", "MaxValue"),
     "sender_timeout_s": ("Resources", "SenderFunction", "Properties", "Timeout"),
     "ingest_timeout_s": ("Resources", "IngestFunction", "Properties", "Timeout"),
     "sweeper_timeout_s": ("Resources", "SweeperFunction", "Properties", "Timeout"),

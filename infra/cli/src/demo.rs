@@ -134,7 +134,7 @@ fn what_next(
         ("see it", command(&format!("deliveries show {delivery}"))),
     ];
     if let Some(url) = &stack.api_url {
-        lines.push(("the page", plain(url)));
+        lines.push(("the API", plain(format!("{url}v1/openapi.json"))));
     }
     output::list(&lines);
     anstream::println!("\nTry next:");

@@ -94,6 +94,9 @@ pub const RETRY_DELAYS: usize = 8;
 /// Longest request timeout in seconds (the documented one).
 pub const REQUEST_TIMEOUT_S: u32 = 30;
 
+/// Longest time to give up a delivery after, in seconds: no longer than a queue keeps a wake-up.
+pub const GIVE_UP_AFTER_MAX_S: u64 = 604_800;
+
 /// Shards of the `due` index: the sweeper reads them all, so few; each takes 1,000 writes a
 /// second, so not one.
 pub const DUE_SHARDS: u8 = 8;

@@ -1,5 +1,6 @@
 //! Journeys over the real template: real functions, real queues, real HTTP.
 
+mod api;
 mod events;
 mod receivers;
 mod schedule;

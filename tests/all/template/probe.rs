@@ -1,5 +1,7 @@
 //! Does everything once that a function needs a permission for, and says what failed.
 
+mod api;
+
 use std::process::Command;
 use std::time::Duration;
 
@@ -38,6 +40,8 @@ pub async fn everything_works(stack: &Stack) -> Result<(), String> {
     let retried = retried_by_schedule(stack, &endpoint).await;
     denied(stack)?;
     retried?;
+    api::works(stack, &endpoint).await?;
+    denied(stack)?;
     first_attempt_again(stack, &endpoint).await?;
     sender_announces(stack, &endpoint).await?;
     sweeper_works(stack, &endpoint).await?;
@@ -158,7 +162,7 @@ async fn sweeper_works(stack: &Stack, endpoint: &Endpoint) -> Result<(), String>
 
 /// A refusal in any function's log is a failure, whatever came of it.
 fn denied(stack: &Stack) -> Result<(), String> {
-    for function in ["IngestFunction", "SenderFunction", "SweeperFunction"] {
+    for function in ["IngestFunction", "SenderFunction", "SweeperFunction", "ApiFunction"] {
         let log = stack.log(function);
         if let Some(line) = log.lines().find(|line| line.contains("AccessDenied")) {
             return Err(line.to_owned());

@@ -1,6 +1,7 @@
 //! The real template on the emulator, as products, customers and ops see it.
 
 mod customer;
+mod http;
 
 use std::future::Future;
 use std::sync::{LazyLock, OnceLock};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use aws::dynamo::{Store, Table, Tables};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::Message;
+use domain::api_key::ApiKeyRecord;
 use domain::delivery::{Change, Delivery};
 use domain::endpoint::Endpoint;
 use domain::endpoint::register::Registration;
@@ -20,6 +22,7 @@ use domain::wakeup::WakeUp;
 use local::{Emulator, Layout, Options, Profile, StackSpec, Venv, binaries, venv};
 
 pub use customer::{Customer, Received};
+pub use http::{ApiClient, Reply};
 
 /// Everything awaited must happen within this; it is no measure of speed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -78,6 +81,7 @@ impl Stack {
             (Table::EndpointSecrets, "EndpointSecretsTable"),
             (Table::Events, "EventsTable"),
             (Table::Deliveries, "DeliveriesTable"),
+            (Table::ApiKeys, "ApiKeysTable"),
         ];
         let tables = Tables::new(tables.map(|(table, name)| (table, outputs.output(name).into())));
         let store = Store::new(&config, tables, Duration::from_secs(30 * 86_400));
@@ -87,6 +91,16 @@ impl Stack {
     /// One of its outputs.
     pub fn output(&self, name: &str) -> &str {
         self.outputs.output(name)
+    }
+
+    /// Somebody with a new API key of a scope such as `operator`.
+    pub async fn client(&self, scope: &str) -> ApiClient {
+        let key = aws::clock::new_api_key().expect("random");
+        let scope = scope.parse().expect("a scope");
+        let record = ApiKeyRecord::new(&key, scope, aws::clock::SystemClock.now());
+        self.store.create_api_key(&record).await.expect("created");
+        let url = self.outputs.api_url.clone().expect("the template has an API");
+        ApiClient { url, key: Some(key.reveal().to_owned()) }
     }
 
     /// Registers a customer's endpoint; further fields by `change`.

@@ -4,7 +4,10 @@ A rule gets the stack as three sets of parameters make it and yields a sentence 
 each rule stand the mutations that must make it speak; `check.py` tries every one.
 """
 
-from . import queues, roles, tables, whole
+from . import doors, queues, roles, sender, tables, whole
 from .kit import RULES, Stacks, cut, prop, put
 
-__all__ = ["RULES", "Stacks", "cut", "prop", "put", "queues", "roles", "tables", "whole"]
+__all__ = [
+    "RULES", "Stacks", "cut", "doors", "prop", "put",
+    "queues", "roles", "sender", "tables", "whole",
+]  # fmt: skip

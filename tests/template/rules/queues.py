@@ -185,8 +185,9 @@ def lanes(stacks):
             yield f"{queue} is read without a MaximumConcurrency"
     if found != contract.LANES:
         yield f"lanes are {found}"
-    for name, function in stacks.prod.of_type("AWS::Lambda::Function").items():
-        if "ReservedConcurrentExecutions" in function:
+    functions = stacks.prod.of_type("AWS::Lambda::Function")
+    for name in sorted({reader for reader, _size, _window in found.values()}):
+        if "ReservedConcurrentExecutions" in functions[name]:
             yield f"{name} reserves concurrency, which sends unread messages to the DLQ"
 
 

@@ -178,7 +178,7 @@ def pass_role(stacks):
 
 
 @rule(
-    "secrets are read by the sender alone, its key works through DynamoDB alone",
+    "secrets are read by sender and API, written by the API, the key works through DynamoDB alone",
     another_reader=add_statement(
         "SweeperRole",
         Action="dynamodb:GetItem",
@@ -207,9 +207,14 @@ def secrets(stacks):
         uses = [a for a in actions if not a.startswith(contract.KEY_ADMINISTRATION)]
         if kind == "key" and uses and statement.get("Condition") != through:
             yield f"{owner} may be used past DynamoDB: {uses}"
+    table, key = ["EndpointSecretsTable.Arn"], ["SecretsKey.Arn"]
     if readers != [
-        ("SenderRole", ["EndpointSecretsTable.Arn"], ["dynamodb:GetItem"], None),
-        ("SenderRole", ["SecretsKey.Arn"], ["kms:Decrypt"], through),
+        ("SenderRole", table, ["dynamodb:GetItem"], None),
+        ("SenderRole", key, ["kms:Decrypt"], through),
+        ("ApiRole", table, ["dynamodb:GetItem"], None),
+        ("ApiRole", table, ["dynamodb:PutItem"], None),
+        ("ApiRole", table, ["dynamodb:UpdateItem"], None),
+        ("ApiRole", key, ["kms:Decrypt"], through),
     ]:
         yield f"secrets are open to {readers}"
 

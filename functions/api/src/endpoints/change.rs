@@ -1,10 +1,12 @@
 //! Changing an endpoint. Every change is written only if the endpoint is still as it was read.
 
+use std::time::Duration;
+
 use domain::Timestamp;
 use domain::delivery::{FailedReason, Status};
 use domain::endpoint::register::Registration;
 use domain::endpoint::{Endpoint, EndpointState};
-use domain::limits::{MISSED_EXAMINED, PAGE_MAX};
+use domain::limits::{GIVE_UP_AFTER_MAX_S, MISSED_EXAMINED, PAGE_MAX};
 use domain::log::LogQuery;
 use domain::ports::{Clock, Fresh};
 use domain::view;
@@ -16,9 +18,8 @@ use crate::fields::Fields;
 use crate::http::Response;
 use crate::{Api, Call, Store};
 
-/// No delivery was open for longer when its endpoint was disabled: `GiveUpAfterSeconds` is at most
-/// a week.
-const OPEN_AT_MOST: std::time::Duration = std::time::Duration::from_secs(604_800);
+/// No delivery was open for longer when its endpoint was disabled.
+const OPEN_AT_MOST: Duration = Duration::from_secs(GIVE_UP_AFTER_MAX_S);
 
 impl<S: Store, C: Clock + Fresh> Api<S, C> {
     pub(crate) async fn edit_endpoint(&self, call: &Call<'_>) -> Answer<Response> {
@@ -102,7 +103,7 @@ impl<S: Store, C: Clock + Fresh> Api<S, C> {
         now: Timestamp,
     ) -> Answer<Missed> {
         // What was accepted in the very moment of enabling may have been skipped.
-        let to = endpoint.enabled_at + std::time::Duration::from_millis(1);
+        let to = endpoint.enabled_at + Duration::from_millis(1);
         let mut missed = Missed { from: disabled_at, ..Missed::nothing(to) };
         let mut query = LogQuery {
             problems_only: true,
