@@ -110,6 +110,8 @@ fn longest(delay: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const START: Timestamp = Timestamp::from_const(1_800_000_000_000);
@@ -176,6 +178,42 @@ mod tests {
         let failed_at = START + Duration::from_secs(50);
         let next = schedule.next_attempt_at(0, failed_at, end, asked, Roll::from_random(0));
         assert_eq!(next.expect("a tier").since(START).as_secs(), 400 - 210);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever endpoints ask for, and whatever the dice show.
+        #[test]
+        fn retry_after_keeps_to_the_schedule(
+            delays in prop::collection::vec(1_u32..30_000, 1..=RETRY_DELAYS),
+            spare in 1_u32..90_000,
+            asked in prop::collection::vec(
+                prop::option::of(prop_oneof![0..100_000_u64, Just(u64::MAX)]), RETRY_DELAYS,
+            ),
+            rolls in prop::collection::vec(0..1_000_u64, RETRY_DELAYS),
+        ) {
+            let most: u32 = delays.iter().map(|delay| delay + delay / 20 + 1).sum();
+            let schedule = RetrySchedule::new(&delays, most + spare).expect("fits");
+            let end = schedule.gives_up_at(START);
+            let mut at = START;
+            for tier in 0..schedule.attempts() - 1 {
+                let nth = usize::from(tier);
+                let (roll, wait) = (Roll::from_random(rolls[nth]), asked[nth]);
+                let wait = wait.map(Duration::from_secs);
+                let due = schedule.next_attempt_at(tier, at, end, None, roll).expect("a tier");
+                let next = schedule.next_attempt_at(tier, at, end, wait, roll).expect("a tier");
+                prop_assert!(next >= due, "never earlier");
+                let delay = Duration::from_secs(delays[nth].into());
+                let following = delays.get(nth + 1).map(|next| Duration::from_secs((*next).into()));
+                let latest = following.map_or(end, |following| at + delay + following);
+                prop_assert!(next <= due.max(latest), "at most to the following one");
+                let wanted = wait.map_or(at, |wait| at + wait);
+                prop_assert!(next <= due.max(wanted), "no later than asked for");
+                at = next;
+            }
+            prop_assert!(at <= end, "the last attempt, too, is before the end");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Nothing in here ever calls an address that [`domain::target`] has not judged, looks a name up
 //! twice, follows a redirect, asks a proxy, decodes a body, keeps a connection or a TLS session,
 //! repeats a request, waits past the one deadline, or keeps more of an answer than
-//! [`domain::limits::RESPONSE_BODY_READ_BYTES`] (`infra/decisions/0010-own-client.md`).
+//! [`domain::limits::RESPONSE_BODY_READ_BYTES`] (`infra/decisions/0007-own-client.md`).
 //!
 //! | module | does |
 //! |---|---|

@@ -1,5 +1,5 @@
 //! Names into addresses: one question, within a time, and nothing left behind when the time is up
-//! (`infra/decisions/0010-own-client.md` says why the system's `getaddrinfo` is not asked).
+//! (`infra/decisions/0007-own-client.md` says why the system's `getaddrinfo` is not asked).
 
 mod message;
 
