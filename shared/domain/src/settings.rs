@@ -180,6 +180,23 @@ mod tests {
     }
 
     #[test]
+    fn a_local_sender_spares_the_runtime_it_is_told_of() {
+        let check = |stage, insecure, url: &str| {
+            let variables = [
+                ("STAGE", stage),
+                ("ALLOW_INSECURE_TARGETS", insecure),
+                ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:34567"),
+            ];
+            with(&variables, |l| l.egress()).map(|egress| egress.check_url(url).is_ok())
+        };
+        assert_eq!(check("local", "true", "http://127.0.0.1:8000/"), Ok(true));
+        assert_eq!(check("local", "true", "http://127.0.0.1:34567/"), Ok(false));
+        assert_eq!(check("local", "false", "http://127.0.0.1:8000/"), Ok(false));
+        assert_eq!(check("prod", "false", "https://hooks.example.com/"), Ok(true));
+        assert!(check("prod", "true", "https://hooks.example.com/").is_err());
+    }
+
+    #[test]
     fn insecure_targets_are_for_the_local_stage_alone() {
         let rules = |insecure, stage| {
             with(&[("ALLOW_INSECURE_TARGETS", insecure), ("STAGE", stage)], |l| l.target_rules())
