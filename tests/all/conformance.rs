@@ -1,17 +1,32 @@
 //! One suite, two stores.
 
+use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
+use domain::ports::Clock;
+use tests::conformance::management::{keys, log, memory, registry};
 use tests::conformance::{claims, commits, due, events};
 use tests::stack::Stack;
 use tests::world::{World, run};
 
+/// A key nobody has used yet.
+fn key() -> ApiKeyRecord {
+    let key = ApiKey::from_random([77; 24]);
+    ApiKeyRecord::new(&key, Scope::Operator, aws::clock::SystemClock.now())
+}
+
 #[test]
 fn the_store_in_memory() {
     let world = World::new();
+    let record = key();
+    world.state().api_keys.insert(record.id.clone(), record.clone());
     let all = async {
         events(&world).await;
         commits(&world).await;
         claims(&world).await;
         due(&world).await;
+        registry(&world).await;
+        log(&world).await;
+        keys(&world, &record).await;
+        memory(&world).await;
     };
     assert_eq!(run(world.fuse(), all), Some(()));
 }
@@ -23,4 +38,10 @@ async fn the_store_in_dynamodb() {
     commits(&stack.store).await;
     claims(&stack.store).await;
     due(&stack.store).await;
+    registry(&stack.store).await;
+    log(&stack.store).await;
+    let record = key();
+    stack.store.create_api_key(&record).await.expect("created");
+    keys(&stack.store, &record).await;
+    memory(&stack.store).await;
 }

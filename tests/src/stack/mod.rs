@@ -82,6 +82,7 @@ impl Stack {
             (Table::Events, "EventsTable"),
             (Table::Deliveries, "DeliveriesTable"),
             (Table::ApiKeys, "ApiKeysTable"),
+            (Table::ApiState, "ApiStateTable"),
         ];
         let tables = Tables::new(tables.map(|(table, name)| (table, outputs.output(name).into())));
         let store = Store::new(&config, tables, Duration::from_secs(30 * 86_400));
