@@ -2,8 +2,10 @@
 //! Each server is a thread that is joined at the end, so that a connection that is left hanging
 //! fails its test.
 
+mod answers;
+mod broken;
 mod kit;
 mod memory;
 mod names;
-mod plain;
+mod refused;
 mod tls;
