@@ -2,6 +2,7 @@
 
 mod api;
 mod events;
+mod failures;
 mod receivers;
 mod schedule;
 
