@@ -8,7 +8,7 @@ use domain::delivery::{Delivery, Status};
 use domain::endpoint::Endpoint;
 use domain::event::Event;
 use domain::ids::AccountId;
-use domain::limits::{CLAIM_SLACK_S, REQUEST_TIMEOUT_S};
+use domain::limits::COPY_DELAY_S;
 use domain::ports::{Clock, Deliveries, Endpoints, Events, Outgoing, PortResult, Stored};
 use domain::wakeup::{Lane, WakeUp};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -19,10 +19,6 @@ use crate::message::Group;
 
 /// Deliveries of one event put on record at once.
 const DELIVERIES_AT_ONCE: usize = 8;
-/// A wake-up that may be a copy waits until a POST by the first one has been committed: so an
-/// event sent twice in a row is still POSTed once.
-const COPY_DELAY_S: u32 = REQUEST_TIMEOUT_S + CLAIM_SLACK_S;
-
 /// What came of events with one id.
 #[derive(Default)]
 pub(crate) struct Accepted {
@@ -126,6 +122,7 @@ where
             Status::Pending => {
                 let (wake_up, delay_s) = match event_is_new {
                     true => (WakeUp::fresh(delivery.id, 0), 0),
+                    // So an event sent twice in a row is still POSTed once.
                     false => (WakeUp::copy(delivery.id, 0), COPY_DELAY_S),
                 };
                 Ok(Some(Outgoing { lane: Lane::of_tier(0), wake_up, delay_s }))

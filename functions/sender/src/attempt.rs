@@ -33,7 +33,7 @@ where
         let number = delivery.attempt_count.saturating_add(1);
         let at = self.chance.now();
         let request = request(&event, endpoint, &secrets, number, at);
-        let answer = self.receiver.post(&request, self.rules.request_timeout).await;
+        let answer = self.receiver.post(&request, self.rules.waits.request_timeout).await;
         let tier = delivery.scheduled_attempts;
         let posted = Posted { tier, number, url: endpoint.url.clone(), at, answer };
         let change = self.commit(delivery, &posted).await?;

@@ -8,10 +8,9 @@ mod attempt;
 mod batch;
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use domain::arrange::{Arranged, arrange};
-use domain::attempt::{Decision, decide, end};
+use domain::attempt::{Decision, Waits, decide, end};
 use domain::delivery::{Change, Delivery, FailedReason, Status};
 use domain::limits::DECISIONS;
 use domain::ports::{
@@ -19,7 +18,6 @@ use domain::ports::{
     Secrets, WakeUps,
 };
 use domain::schedule::RetrySchedule;
-use domain::sweep::overtakes_requests;
 use domain::wakeup::{NotAWakeUp, Origin, WakeUp};
 use futures::FutureExt;
 use futures::future::join_all;
@@ -49,16 +47,8 @@ pub struct Sender<S, Q, H, R, B, C> {
 pub struct Rules {
     /// When attempts are made.
     pub schedule: RetrySchedule,
-    /// The longest wait left to SQS, in seconds.
-    pub sqs_delay_max_s: u32,
-    /// The longest a request may take.
-    pub request_timeout: Duration,
-}
-
-impl Rules {
-    fn sweeper_may_overtake(&self) -> bool {
-        overtakes_requests(self.sqs_delay_max_s, self.request_timeout)
-    }
+    /// How long things may take.
+    pub waits: Waits,
 }
 
 /// A message from one of the queues of wake-ups.
@@ -147,13 +137,10 @@ where
             false => None,
         };
         let state = endpoint.as_ref().map(|endpoint| endpoint.state);
-        let longest = self.rules.sqs_delay_max_s;
         let now = self.chance.now();
-        match decide(&delivery, wake_up, message.received, state, longest, now) {
+        match decide(&delivery, wake_up, message.received, state, &self.rules.waits, now) {
             Decision::Post { claim } => {
-                // A first attempt is in `due` only where it was put there on purpose.
-                let raced = delivery.due_at.is_some() && self.rules.sweeper_may_overtake();
-                if (claim || raced) && !self.claim(&delivery).await? {
+                if claim && !self.claim(&delivery).await? {
                     return Ok(Step::Again);
                 }
                 let endpoint = endpoint.ok_or(Trouble::Missing("endpoint"))?;
@@ -178,9 +165,8 @@ where
     }
 
     async fn claim(&self, delivery: &Delivery) -> PortResult<bool> {
-        let slack = Duration::from_secs(domain::limits::CLAIM_SLACK_S.into());
         let now = self.chance.now();
-        let until = now + self.rules.request_timeout + slack;
+        let until = now + self.rules.waits.attempt();
         self.store.claim(&delivery.id, delivery.scheduled_attempts, until, now).await
     }
 
@@ -215,7 +201,7 @@ where
     }
 
     async fn arrange(&self, wake_up: &WakeUp, at: domain::Timestamp) -> PortResult<()> {
-        let (now, longest) = (self.chance.now(), self.rules.sqs_delay_max_s);
+        let (now, longest) = (self.chance.now(), self.rules.waits.sqs_delay_max_s);
         let how = arrange(&self.queues, &self.scheduler, longest, wake_up, at, now).await?;
         let hop = u8::from(how == Arranged::Hopped);
         tracing::info!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws::batch::{BatchFailures, SqsBatch, SqsMessage};
 use aws::dynamo::{Store, Table, Tables};
 use aws::sqs::{Queue, QueueUrls, Queues};
+use domain::attempt::Waits;
 use domain::settings::Lookup;
 use lambda_runtime::{LambdaEvent, service_fn};
 use sender::{Message, Rules, Sender};
@@ -29,8 +30,10 @@ async fn main() -> anyhow::Result<()> {
         chance: aws::clock::SystemChance,
         rules: Rules {
             schedule: settings.schedule()?,
-            sqs_delay_max_s: settings.sqs_delay_max_s()?,
-            request_timeout: settings.request_timeout()?,
+            waits: Waits {
+                sqs_delay_max_s: settings.sqs_delay_max_s()?,
+                request_timeout: settings.request_timeout()?,
+            },
         },
     };
     let sender = &sender;

@@ -1,13 +1,16 @@
 //! The delivery state machine: what a wake-up means ([`decide`]), and what a POST changes
 //! ([`settle`]). Pure: the sender carries out what is decided here (design 3.2).
 
+use std::time::Duration;
+
 use crate::Timestamp;
 use crate::delivery::{
     Answer, Attempt, Change, Delivery, FailedReason, Notice, Outcome, Stage, Status, Trigger,
 };
 use crate::endpoint::EndpointState;
-use crate::limits::EARLY_MS;
+use crate::limits::{CLAIM_SLACK_S, COPY_DELAY_S, EARLY_MS};
 use crate::schedule::{RetrySchedule, Roll, Tier};
+use crate::sweep::grace;
 use crate::wakeup::{Origin, WakeUp};
 
 /// What the sender does with a wake-up.
@@ -47,16 +50,43 @@ pub enum Idle {
     Unknown,
 }
 
+/// How long things may take in a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits {
+    /// The longest wait left to SQS, in seconds. A wake-up that is no hop is sent again for waits
+    /// up to this: for longer ones a schedule exists, or the sweeper finds the delivery in `due`.
+    pub sqs_delay_max_s: u32,
+    /// The longest a request may take.
+    pub request_timeout: Duration,
+}
+
+impl Waits {
+    /// The longest from the decision to POST until the attempt is committed; how long a claim
+    /// holds.
+    pub fn attempt(&self) -> Duration {
+        self.request_timeout + Duration::from_secs(CLAIM_SLACK_S.into())
+    }
+
+    /// When the first copy of the wake-up for the open tier can arrive: the sweeper's after its
+    /// grace, ingest's after its delay.
+    fn first_copy_at(&self, delivery: &Delivery) -> Timestamp {
+        let swept = delivery.due_at.map(|at| at + grace(self.sqs_delay_max_s));
+        let sent_again = delivery.created_at + Duration::from_secs(COPY_DELAY_S.into());
+        match (delivery.status, swept) {
+            (Status::Pending, None) => sent_again,
+            (Status::Pending, Some(swept)) => swept.min(sent_again),
+            (_, swept) => swept.unwrap_or(sent_again),
+        }
+    }
+}
+
 /// Decides what a wake-up, received for the `received`-th time, asks for.
-///
-/// `sqs_delay_max_s` bounds the waits that a wake-up which is no hop is sent again for: for longer
-/// ones a schedule exists, or the sweeper finds the delivery in `due`.
 pub fn decide(
     delivery: &Delivery,
     wake_up: &WakeUp,
     received: u32,
     endpoint: Option<EndpointState>,
-    sqs_delay_max_s: u32,
+    waits: &Waits,
     now: Timestamp,
 ) -> Decision {
     if !delivery.status.is_open() {
@@ -89,13 +119,17 @@ pub fn decide(
     let early_ms = delivery.next_attempt_at.map_or(0, |at| at.as_millis() - now.as_millis());
     if early_ms > EARLY_MS {
         let repeat =
-            wake_up.origin == Origin::Hop || early_ms <= i64::from(sqs_delay_max_s) * 1_000;
+            wake_up.origin == Origin::Hop || early_ms <= i64::from(waits.sqs_delay_max_s) * 1_000;
         return match delivery.next_attempt_at.filter(|_| repeat) {
             Some(at) => Decision::Later(at),
             None => Decision::Nothing(Idle::FarTooEarly),
         };
     }
-    Decision::Post { claim: received > 1 || wake_up.origin != Origin::Fresh }
+    // A fresh one that comes so late that a copy may arrive while its request is under way must
+    // be seen by that copy, too.
+    let woken_before = delivery.back_off_s.is_some();
+    let has_company = woken_before || now + waits.attempt() > waits.first_copy_at(delivery);
+    Decision::Post { claim: received > 1 || wake_up.origin != Origin::Fresh || has_company }
 }
 
 /// A scheduled POST that was made, and what a commit needs to know about it.
@@ -170,9 +204,9 @@ fn failure(
     roll: Roll,
     now: Timestamp,
 ) -> Change {
-    let ended_at = posted.at + std::time::Duration::from_millis(posted.answer.duration_ms);
+    let ended_at = posted.at + Duration::from_millis(posted.answer.duration_ms);
     let gives_up_at = delivery.gives_up_at.unwrap_or_else(|| schedule.gives_up_at(posted.at));
-    let asked = posted.answer.retry_after_s.map(std::time::Duration::from_secs);
+    let asked = posted.answer.retry_after_s.map(Duration::from_secs);
     let next = schedule.next_attempt_at(posted.tier, ended_at, gives_up_at, asked, roll);
     let over = next.is_none() && gives_up_at <= now;
     let status = if over { Status::Failed(FailedReason::Exhausted) } else { Status::Retrying };

@@ -83,6 +83,9 @@ pub const SQS_DELAY_MAX_S: u32 = 900;
 
 /// Seconds a claim outlives the request it guards: time to commit.
 pub const CLAIM_SLACK_S: u32 = 5;
+/// Seconds after which a wake-up that ingest sends again arrives. A minute more than a request and
+/// its claim's slack: a fresh wake-up taken up within that minute is done before the copy comes.
+pub const COPY_DELAY_S: u32 = REQUEST_TIMEOUT_S + CLAIM_SLACK_S + 60;
 /// Milliseconds by which a wake-up may be early and still count as due.
 pub const EARLY_MS: i64 = 2_000;
 /// Waits of at least this many seconds get jitter.
@@ -162,4 +165,5 @@ const _: () =
 // An event's data, its envelope and its fan-out fit one item.
 const _: () =
     assert!(EVENT_BYTES + ENDPOINTS_PER_ACCOUNT * (DELIVERY_ID_CHARS + 64) + 4_096 < 400_000);
+const _: () = assert!(COPY_DELAY_S <= SQS_DELAY_MAX_S);
 const _: () = assert!(BACK_OFF_FIRST_S <= BACK_OFF_MAX_S);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Timestamp;
 use crate::attempt::end;
 use crate::delivery::{Change, Delivery, FailedReason, Status};
-use crate::limits::{CLAIM_SLACK_S, OVERDUE_GRACE_S};
+use crate::limits::OVERDUE_GRACE_S;
 use crate::schedule::Tier;
 
 /// What the sweeper does with an entry of `due`.
@@ -35,13 +35,6 @@ pub enum Sweep {
 pub fn grace(sqs_delay_max_s: u32) -> Duration {
     let seconds = OVERDUE_GRACE_S.min(sqs_delay_max_s.saturating_mul(2));
     Duration::from_secs(u64::from(seconds))
-}
-
-/// Whether the sweeper may call a delivery overdue while its attempt is still being made: the
-/// grace of stacks with short SQS delays is shorter than a request may take. There a wake-up must
-/// claim even when it is fresh, or the sweeper's copy would POST beside it.
-pub fn overtakes_requests(sqs_delay_max_s: u32, request_timeout: Duration) -> bool {
-    grace(sqs_delay_max_s) <= request_timeout + Duration::from_secs(CLAIM_SLACK_S.into())
 }
 
 /// Decides what a delivery in `due` needs.
@@ -147,7 +140,5 @@ mod tests {
     #[test]
     fn grace_shrinks_with_the_longest_delay() {
         assert_eq!((grace(900), grace(60), grace(3)), (secs(120), secs(120), secs(6)));
-        let overtakes = |delay_s| overtakes_requests(delay_s, secs(30));
-        assert_eq!([900, 18, 17, 3].map(overtakes), [false, false, true, true]);
     }
 }

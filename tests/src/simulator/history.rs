@@ -9,7 +9,7 @@ use domain::wakeup::Lane;
 
 use super::model::Model;
 use super::{Told, Violation};
-use crate::world::{Dice, Rates, World, answer};
+use crate::world::{Dice, Queued, Rates, World, answer};
 
 /// How far machines' clocks may be off, in milliseconds.
 pub const SKEW_MS: u64 = 1_000;
@@ -85,6 +85,7 @@ impl History {
         let dice = plan.dice.clone();
         let faultless = plan.rates == Rates::default();
         let model = Model::new(faultless);
+        world.state().requests_take_time = false;
         world.state().faults.dice = Dice::new(plan.seed ^ 0xfa17);
         let mut answers = Dice::new(plan.seed ^ 0xa45);
         let failing = plan.failing;
@@ -137,7 +138,9 @@ impl History {
         match self.dice.below(100) {
             0..18 => self.product_sends(),
             18..34 => self.ingest(),
-            34..62 => self.send(),
+            34..50 => self.send(),
+            50..58 => self.two_senders(),
+            58..62 => self.sender_and_sweeper(),
             62..82 => self.time_passes(),
             82..92 => self.sweep(),
             92..98 => self.endpoint_changes(),
@@ -200,6 +203,40 @@ impl History {
                 "the sender takes {handed} from {lane:?}{killed}, clock {skew:+} ms"
             ));
         }
+    }
+
+    fn two_senders(&mut self) {
+        let lane = if self.dice.chance(500) { Lane::Send } else { Lane::Retry };
+        let first = self.take(lane);
+        let second = self.take(lane);
+        let skews = [self.skew(), self.skew()];
+        if first.is_empty() || second.is_empty() {
+            // Receiving without working is a fault; that is for the rates to decide.
+            self.world.leave(&first);
+            self.world.leave(&second);
+            return;
+        }
+        let killed = self.light_fuse();
+        let mut turns = Dice::new(self.dice.number());
+        let batches = [(first, skews[0]), (second, skews[1])];
+        let handed = self.world.send_side_by_side(batches, || turns.chance(500));
+        self.world.fuse().blow_at(None);
+        self.note(&format!("two senders side by side take {handed} from {lane:?}{killed}"));
+    }
+
+    fn sender_and_sweeper(&mut self) {
+        let taken = self.take(Lane::Retry);
+        let skew = self.skew();
+        let killed = self.light_fuse();
+        let mut turns = Dice::new(self.dice.number());
+        self.world.send_beside_the_sweeper(&taken, skew, || turns.chance(500));
+        self.world.fuse().blow_at(None);
+        self.note(&format!("a sender takes {} beside the sweeper{killed}", taken.len()));
+    }
+
+    fn take(&mut self, lane: Lane) -> Vec<Queued> {
+        let dice = &mut self.dice;
+        self.world.take(lane, |_| dice.chance(500))
     }
 
     fn time_passes(&mut self) {

@@ -14,6 +14,7 @@ pub struct Fuse(Mutex<Burning>);
 struct Burning {
     points: u32,
     blows_at: Option<u32>,
+    yields: bool,
     log: Vec<&'static str>,
 }
 
@@ -21,7 +22,8 @@ impl Fuse {
     /// Blow at the `point`-th point from now, counted from 0. Each call has two: before its
     /// effect and after it.
     pub fn blow_at(&self, point: Option<u32>) {
-        *self.lock() = Burning { points: 0, blows_at: point, log: Vec::new() };
+        let yields = self.lock().yields;
+        *self.lock() = Burning { points: 0, blows_at: point, yields, log: Vec::new() };
     }
 
     /// Whether the run was killed.
@@ -46,6 +48,9 @@ impl Fuse {
 
     /// Once blown, nothing passes: whatever runs beside the killed call is killed with it.
     async fn point(&self) {
+        if self.lock().yields {
+            yield_once().await;
+        }
         let killed = {
             let mut burning = self.lock();
             burning.points += 1;
@@ -59,6 +64,48 @@ impl Fuse {
     fn lock(&self) -> std::sync::MutexGuard<'_, Burning> {
         self.0.lock().expect("no test panics while holding the fuse")
     }
+}
+
+/// Gives the other side its turn.
+async fn yield_once() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref(); // or those who poll many would not poll this one again
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Runs two use cases side by side, as two processes: at every call `turn` says whose call comes
+/// next (true: the first's). When the fuse blows, both are dropped; those that had ended have
+/// their answer.
+pub fn run_side_by_side<A, B>(
+    fuse: &Fuse,
+    first: impl Future<Output = A>,
+    second: impl Future<Output = B>,
+    mut turn: impl FnMut() -> bool,
+) -> (Option<A>, Option<B>) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    let (mut a, mut b) = (None, None);
+    let mut context = Context::from_waker(Waker::noop());
+    fuse.lock().yields = true;
+    for _ in 0..1_000_000 {
+        if (turn() && a.is_none()) || b.is_some() {
+            if let Poll::Ready(answer) = first.as_mut().poll(&mut context) {
+                a = Some(answer);
+            }
+        } else if let Poll::Ready(answer) = second.as_mut().poll(&mut context) {
+            b = Some(answer);
+        }
+        if (a.is_some() && b.is_some()) || fuse.is_blown() {
+            fuse.lock().yields = false;
+            return (a, b);
+        }
+    }
+    panic!("the use cases wait for something that is not a port: {:?}", fuse.log());
 }
 
 /// Runs a use case to its end, or until the fuse blows: then it is dropped, and `None` returned.

@@ -23,7 +23,7 @@ use domain::wakeup::Lane;
 use domain::webhook::WebhookRequest;
 
 pub use faults::{Counts, Dice, Faults, Rates};
-pub use fuse::{Fuse, run};
+pub use fuse::{Fuse, run, run_side_by_side};
 
 /// When every world begins.
 pub const START: &str = "2026-06-07T09:39:00.000Z";
@@ -74,6 +74,9 @@ pub struct State {
     interference: Option<Interference>,
     /// The longest wait left to SQS, in seconds.
     pub sqs_delay_max_s: u32,
+    /// Whether the clock moves while a request is made. Requests of one batch are made at the
+    /// same time, and would otherwise add up: claims would run out that hold in reality.
+    pub requests_take_time: bool,
     next_message: u64,
     next_fresh: u8,
 }
@@ -141,6 +144,7 @@ impl World {
             faults: Faults::default(),
             interference: None,
             sqs_delay_max_s: 900,
+            requests_take_time: true,
             next_message: 0,
             next_fresh: 0,
         };

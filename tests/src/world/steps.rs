@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::Timestamp;
+use domain::attempt::Waits;
 use domain::ports::{Clock, Dice};
 use domain::schedule::Roll;
 use domain::wakeup::Lane;
@@ -11,11 +12,13 @@ use sender::{Rules, Sender};
 use sweeper::{Sweeper, Swept};
 
 use super::faults::Faults;
-use super::{Queued, RETENTION, World, documented_schedule, run};
+use super::{Queued, RETENTION, World, documented_schedule, run, run_side_by_side};
 
 /// Far enough for any batch.
 const FAR: Duration = Duration::from_secs(10_000_000);
 
+/// When a message that was not acknowledged is handed out again.
+const VISIBLE_AGAIN: Duration = Duration::from_secs(360);
 /// The documented one.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -52,8 +55,7 @@ impl World {
         let sqs_delay_max_s = self.state().sqs_delay_max_s;
         let rules = Rules {
             schedule: documented_schedule(),
-            sqs_delay_max_s,
-            request_timeout: REQUEST_TIMEOUT,
+            waits: Waits { sqs_delay_max_s, request_timeout: REQUEST_TIMEOUT },
         };
         Sender { store: w(), queues: w(), scheduler: w(), receiver: w(), bus: w(), chance, rules }
     }
@@ -91,44 +93,81 @@ impl World {
 
     /// Hands the sender those of a lane's messages that can be received now and are picked, as
     /// one batch, on a machine whose clock is off by `skew_ms`.
-    pub fn send_some(
-        &self,
-        lane: Lane,
-        skew_ms: i64,
-        mut pick: impl FnMut(&Queued) -> bool,
-    ) -> usize {
-        let mut taken = Vec::new();
-        {
-            let mut state = self.state();
-            let now = state.now;
-            for queued in state.queued.iter_mut().filter(|q| q.lane == lane && q.at <= now) {
-                if pick(queued) {
-                    queued.received += 1;
-                    taken.push(queued.clone());
-                }
-            }
+    pub fn send_some(&self, lane: Lane, skew_ms: i64, pick: impl FnMut(&Queued) -> bool) -> usize {
+        let taken = self.take(lane, pick);
+        if !taken.is_empty() {
+            let again = run(self.fuse(), self.work_on(taken.clone(), skew_ms));
+            self.put_back(&taken, again);
         }
-        if taken.is_empty() {
-            return 0;
-        }
-        let message = |q: &Queued| sender::Message {
-            id: q.id.clone(),
-            body: q.body.clone(),
-            received: q.received,
-        };
-        let batch: Vec<_> = taken.iter().map(message).collect();
-        let again = run(self.fuse(), self.sender_with_skew(skew_ms).handle(&batch));
-        let again = again.unwrap_or_else(|| taken.iter().map(|q| q.id.clone()).collect());
-        let mut state = self.state();
-        let visible_again = state.now + Duration::from_secs(360);
-        state.queued.retain_mut(|q| {
-            let ours = taken.iter().any(|t| t.id == q.id);
-            if ours {
-                q.at = visible_again;
-            }
-            !ours || again.contains(&q.id)
-        });
         taken.len()
+    }
+
+    /// Hands two senders a batch each, side by side. Answers how many they took.
+    pub fn send_side_by_side(
+        &self,
+        batches: [(Vec<Queued>, i64); 2],
+        turn: impl FnMut() -> bool,
+    ) -> usize {
+        let [(first, skew_a), (second, skew_b)] = batches;
+        let a = self.work_on(first.clone(), skew_a);
+        let b = self.work_on(second.clone(), skew_b);
+        let (a, b) = run_side_by_side(self.fuse(), a, b, turn);
+        self.put_back(&first, a);
+        self.put_back(&second, b);
+        first.len() + second.len()
+    }
+
+    /// Hands a sender a batch while the sweeper makes a run beside it.
+    pub fn send_beside_the_sweeper(
+        &self,
+        taken: &[Queued],
+        skew_ms: i64,
+        turn: impl FnMut() -> bool,
+    ) {
+        let stop_at = self.state().now + FAR;
+        let sweeper = self.sweeper();
+        let batch = self.work_on(taken.to_vec(), skew_ms);
+        let (again, _) = run_side_by_side(self.fuse(), batch, sweeper.run(stop_at), turn);
+        self.put_back(taken, again);
+    }
+
+    /// Receives those of a lane's messages that can be received now and are picked.
+    pub fn take(&self, lane: Lane, mut pick: impl FnMut(&Queued) -> bool) -> Vec<Queued> {
+        let mut state = self.state();
+        let now = state.now;
+        let mut taken = Vec::new();
+        for queued in state.queued.iter_mut().filter(|q| q.lane == lane && q.at <= now) {
+            if pick(queued) {
+                queued.received += 1;
+                queued.at = now + VISIBLE_AGAIN;
+                taken.push(queued.clone());
+            }
+        }
+        taken
+    }
+
+    /// As if they had not been received.
+    pub fn leave(&self, taken: &[Queued]) {
+        let mut state = self.state();
+        let now = state.now;
+        for queued in state.queued.iter_mut().filter(|q| taken.iter().any(|t| t.id == q.id)) {
+            queued.received -= 1;
+            queued.at = now;
+        }
+    }
+
+    async fn work_on(&self, taken: Vec<Queued>, skew_ms: i64) -> Vec<String> {
+        let message = |q: Queued| sender::Message { id: q.id, body: q.body, received: q.received };
+        let batch: Vec<_> = taken.into_iter().map(message).collect();
+        self.sender_with_skew(skew_ms).handle(&batch).await
+    }
+
+    /// What must come again is visible after a while; the rest is gone. `None`: the batch was
+    /// killed, and all of it comes again.
+    fn put_back(&self, taken: &[Queued], again: Option<Vec<String>>) {
+        let Some(again) = again else { return };
+        let ours = |q: &Queued| taken.iter().any(|t| t.id == q.id);
+        self.state().queued.retain(|q| !ours(q) || again.contains(&q.id));
     }
 
     /// Puts any message on a queue of wake-ups.
@@ -138,11 +177,14 @@ impl World {
 
     /// One run of the sweeper.
     pub fn sweep(&self) -> Option<Swept> {
+        let stop_at = self.state().now + FAR;
+        run(self.fuse(), self.sweeper().run(stop_at))
+    }
+
+    fn sweeper(&self) -> Sweeper<World, World, World, World> {
         let (store, queues, bus, clock) = (self.clone(), self.clone(), self.clone(), self.clone());
         let sqs_delay_max_s = self.state().sqs_delay_max_s;
-        let sweeper = Sweeper { store, queues, bus, clock, sqs_delay_max_s };
-        let stop_at = self.state().now + FAR;
-        run(self.fuse(), sweeper.run(stop_at))
+        Sweeper { store, queues, bus, clock, sqs_delay_max_s }
     }
 
     /// Lets time pass to the next deadline of a queue or a schedule, fires what is due, and sends.

@@ -28,12 +28,13 @@ pub(crate) fn delivery(status: Status, scheduled: Tier) -> Delivery {
         next_attempt_at: (status == Status::Retrying).then_some(NOW),
         gives_up_at: (scheduled > 0).then_some(NOW + secs(3_600)),
         busy_until: None,
-        due_at: None,
+        due_at: (status == Status::Retrying).then_some(NOW),
         back_off_s: None,
         notice: None,
     }
 }
 
+const WAITS: Waits = Waits { sqs_delay_max_s: 900, request_timeout: Duration::from_secs(30) };
 const ENABLED: Option<EndpointState> = Some(EndpointState::Enabled);
 
 fn wake_up(tier: Tier, origin: Origin) -> WakeUp {
@@ -42,7 +43,7 @@ fn wake_up(tier: Tier, origin: Origin) -> WakeUp {
 
 #[track_caller]
 fn check(delivery: &Delivery, wake_up: &WakeUp, received: u32, expected: &Decision) {
-    assert_eq!(decide(delivery, wake_up, received, ENABLED, 900, NOW), *expected);
+    assert_eq!(decide(delivery, wake_up, received, ENABLED, &WAITS, NOW), *expected);
 }
 
 #[test]
@@ -52,6 +53,31 @@ fn a_fresh_wake_up_posts_and_one_that_may_be_a_copy_claims() {
     check(&pending, &wake_up(0, Origin::Fresh), 2, &Decision::Post { claim: true });
     check(&pending, &wake_up(0, Origin::Copy), 1, &Decision::Post { claim: true });
     check(&pending, &wake_up(0, Origin::Hop), 1, &Decision::Post { claim: true });
+}
+
+#[test]
+fn a_late_fresh_wake_up_claims_before_a_copy_can_come() {
+    let fresh = |tier| wake_up(tier, Origin::Fresh);
+    let post = |claim| Decision::Post { claim };
+    let mut pending = delivery(Status::Pending, 0);
+    pending.created_at = NOW - secs(60);
+    check(&pending, &fresh(0), 1, &post(false));
+    pending.created_at = NOW - secs(61);
+    check(&pending, &fresh(0), 1, &post(true));
+    let mut retrying = delivery(Status::Retrying, 1);
+    for (late_s, claim) in [(0, false), (85, false), (86, true)] {
+        retrying.due_at = Some(NOW - secs(late_s));
+        check(&retrying, &fresh(1), 1, &post(claim));
+    }
+    // The sweeper has moved the entry and sent a copy.
+    retrying.due_at = Some(NOW + secs(300));
+    retrying.back_off_s = Some(300);
+    check(&retrying, &fresh(1), 1, &post(true));
+    retrying.back_off_s = None;
+    // Where delays are short the sweeper's grace is shorter than a request.
+    let quick = Waits { sqs_delay_max_s: 3, ..WAITS };
+    retrying.due_at = Some(NOW);
+    assert_eq!(decide(&retrying, &fresh(1), 1, ENABLED, &quick, NOW), post(true));
 }
 
 #[test]
@@ -113,7 +139,7 @@ fn an_endpoint_that_is_gone_ends_it() {
         (None, FailedReason::EndpointDeleted),
     ] {
         let pending = delivery(Status::Pending, 0);
-        let decision = decide(&pending, &wake_up(0, Origin::Fresh), 1, endpoint, 900, NOW);
+        let decision = decide(&pending, &wake_up(0, Origin::Fresh), 1, endpoint, &WAITS, NOW);
         assert_eq!(decision, Decision::End(reason));
         let change = end(&pending, reason, NOW);
         assert_eq!(change.stage.status, Status::Failed(reason));
