@@ -55,16 +55,18 @@ impl<S: Store, C: Clock + Fresh> Api<S, C> {
             expires_at: ends_at + Duration::from_secs(60),
         };
         let counted = self.store.count_call(&window).await?;
-        let Some(calls) = counted else {
-            let retry_after_s = (ends_at.as_secs() - now.as_secs()).max(1);
-            return Err(ApiError::RateLimited { retry_after_s });
-        };
-        let left = window.limit.saturating_sub(calls);
-        Ok(vec![
+        let left = counted.map_or(0, |calls| window.limit.saturating_sub(calls));
+        let mut headers = vec![
             ("X-RateLimit-Limit", window.limit.to_string()),
             ("X-RateLimit-Remaining", left.to_string()),
             ("X-RateLimit-Reset", ends_at.as_secs().to_string()),
-        ])
+        ];
+        if counted.is_some() {
+            return Ok(headers);
+        }
+        let wait_s = (ends_at.as_secs() - now.as_secs()).max(1);
+        headers.push(("Retry-After", wait_s.to_string()));
+        Err(ApiError::RateLimited(headers))
     }
 }
 

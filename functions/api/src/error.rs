@@ -46,11 +46,8 @@ pub enum ApiError {
     IdempotencyKeyReused,
     /// The body is above its limit.
     BodyTooLarge,
-    /// Too many calls; seconds until the next may be made.
-    RateLimited {
-        /// Seconds until the next call may be made.
-        retry_after_s: i64,
-    },
+    /// Too many calls; the headers say how many may be made, and when the next.
+    RateLimited(Vec<(&'static str, String)>),
     /// Not the caller's fault. The cause is for the log.
     Internal(String),
 }
@@ -101,7 +98,7 @@ impl ApiError {
             Self::BodyTooLarge => {
                 fixed(413, "body_too_large", "the body must be at most 65536 bytes")
             }
-            Self::RateLimited { .. } => {
+            Self::RateLimited(_) => {
                 fixed(429, "rate_limited", "too many calls with this key; wait and try again")
             }
             Self::Internal(_) => {
@@ -126,19 +123,19 @@ impl ApiError {
             | Self::EndpointLimitReached
             | Self::IdempotencyKeyReused
             | Self::BodyTooLarge
-            | Self::RateLimited { .. }
+            | Self::RateLimited(_)
             | Self::Internal(_) => None,
         }
     }
 
-    /// The header that goes with it.
-    fn header(&self) -> Option<(&'static str, String)> {
+    /// The headers that go with it.
+    fn headers(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::AuthenticationRequired | Self::InvalidApiKey => {
-                Some(("WWW-Authenticate", "Bearer".into()))
+                vec![("WWW-Authenticate", "Bearer".into())]
             }
-            Self::MethodNotAllowed(allow) => Some(("Allow", allow.clone())),
-            Self::RateLimited { retry_after_s } => Some(("Retry-After", retry_after_s.to_string())),
+            Self::MethodNotAllowed(allow) => vec![("Allow", allow.clone())],
+            Self::RateLimited(headers) => headers.clone(),
             Self::InvalidJson
             | Self::MissingField(_)
             | Self::UnknownField(_)
@@ -150,7 +147,7 @@ impl ApiError {
             | Self::EndpointLimitReached
             | Self::IdempotencyKeyReused
             | Self::BodyTooLarge
-            | Self::Internal(_) => None,
+            | Self::Internal(_) => Vec::new(),
         }
     }
 
@@ -167,7 +164,7 @@ impl ApiError {
             body["field"] = field.into();
         }
         let mut response = Response::json(status, &body);
-        response.headers.extend(self.header());
+        response.headers.extend(self.headers());
         response
     }
 }

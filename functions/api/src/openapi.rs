@@ -57,7 +57,7 @@ fn operation(entry: Entry, examples: &Value) -> Value {
     let example = |status: u16| &examples[operation.id][status.to_string()];
     let mut responses = Map::new();
     let (status, schema) = operation.success;
-    responses.insert(status.to_string(), success(&operation, status, schema, example(status)));
+    responses.insert(status.to_string(), success(&operation, schema, example(status)));
     let refused = if operation.public { &[][..] } else { &ALWAYS[..] };
     for (status, words) in operation.refusals.iter().chain(refused) {
         responses.insert(status.to_string(), failure(*status, words, example(*status)));
@@ -77,7 +77,7 @@ fn operation(entry: Entry, examples: &Value) -> Value {
     value
 }
 
-fn success(operation: &Operation, status: u16, schema: Option<&str>, example: &Value) -> Value {
+fn success(operation: &Operation, schema: Option<&str>, example: &Value) -> Value {
     let Some(schema) = schema else {
         return json!({"description": operation.summary});
     };
@@ -89,8 +89,30 @@ fn success(operation: &Operation, status: u16, schema: Option<&str>, example: &V
     if operation.csv {
         content["text/csv"] = json!({"schema": {"type": "string"}});
     }
-    let _ = status;
-    json!({"description": operation.summary, "content": content})
+    let mut value = json!({"description": operation.summary, "content": content});
+    let links = links(operation.id);
+    if !links.is_empty() {
+        value["links"] = links.into();
+    }
+    value
+}
+
+/// Where an answer leads: the operations that take an id that stands in it.
+fn links(id: &str) -> Map<String, Value> {
+    let to = |path: &'static str, pointer: &'static str| {
+        let there = ROUTES.iter().filter(move |entry| entry.path.starts_with(path));
+        there.map(move |entry| {
+            let id = of(entry.route).id;
+            let parameters = json!({"id": format!("$response.body#{pointer}")});
+            (id.to_owned(), json!({"operationId": id, "parameters": parameters}))
+        })
+    };
+    match id {
+        "createEndpoint" => to("/v1/endpoints/{id}", "/id").collect(),
+        "listDeliveries" => to("/v1/deliveries/{id}", "/data/0/id").collect(),
+        "findEvents" => to("/v1/events/{id}", "/data/0/id").collect(),
+        _ => Map::new(),
+    }
 }
 
 fn failure(status: u16, words: &str, example: &Value) -> Value {
@@ -107,7 +129,8 @@ fn failure(status: u16, words: &str, example: &Value) -> Value {
 }
 
 fn parameters(entry: Entry, operation: &Operation) -> Vec<Value> {
-    let id = json!({"name": "id", "in": "path", "required": true, "schema": {"type": "string"}});
+    let id = json!({"name": "id", "in": "path", "required": true,
+        "schema": schemas::of_id(entry.path)});
     let id = entry.path.contains("{id}").then_some(id);
     let rest = operation.parameters.iter().map(|parameter| {
         let Parameter { name, place, required, schema, words } = parameter;

@@ -85,6 +85,8 @@ fn too_many_calls_are_told_when_to_come_again() {
     let refused = busy.get(LIST);
     assert_eq!(refused.error(), (429, "rate_limited"));
     assert_eq!(refused.response.header("Retry-After"), Some("45"));
+    assert_eq!(refused.response.header("X-RateLimit-Remaining"), Some("0"));
+    assert_eq!(refused.response.header("X-RateLimit-Reset"), Some(reset.as_str()));
     assert_eq!(other.get(LIST).status, 200, "one key's flood is its own");
     world.state().now = began + Duration::from_secs(60);
     assert_eq!(busy.get(LIST).status, 200);

@@ -34,6 +34,15 @@ pub(super) fn of_parameter(name: &str) -> Value {
     }
 }
 
+/// The schema of the id in a path.
+pub(super) fn of_id(path: &str) -> Value {
+    text(Some(match path {
+        path if path.starts_with("/v1/endpoints") => "^ep_[a-z0-9]{1,32}$",
+        path if path.starts_with("/v1/deliveries") => "^dlv_[a-z0-9_]{1,116}$",
+        _ => "^evt_[0-9a-f]{32}$",
+    }))
+}
+
 fn text(pattern: Option<&str>) -> Value {
     match pattern {
         None => json!({"type": "string"}),
@@ -121,9 +130,17 @@ fn endpoints() -> Value {
         schema
     };
     let settings = [
-        ("url", json!({"type": "string", "maxLength": 2048})),
-        ("event_types", json!({"type": "array", "items": text(None), "minItems": 1})),
-        ("alert_email", json!({"type": "string", "maxLength": 254})),
+        ("url", json!({"type": "string", "maxLength": 2048, "pattern": "^https?://"})),
+        (
+            "event_types",
+            json!({"type": "array", "minItems": 1,
+            "items": text(Some(r"^([*]|[a-z0-9_]+([.][a-z0-9_]+)*([.][*])?)$"))}),
+        ),
+        (
+            "alert_email",
+            json!({"type": "string", "maxLength": 254,
+            "pattern": "^[!-~]+@[!-~]+[.][!-~]+$"}),
+        ),
         ("product?", nullable(products())),
         ("platform_id?", nullable(json!({"type": "string", "pattern": "^[ -~]{1,64}$"}))),
         ("description?", nullable(json!({"type": "string", "maxLength": 512}))),
