@@ -7,11 +7,11 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`dns`] | from a name to addresses |
-//! | [`connect`] | from vetted addresses to a connection, with TLS |
-//! | [`exchange`] | the request and its answer |
-//! | [`body`] | how much of an answer is read, and how it becomes text |
-//! | [`classify`] | from the errors of the libraries to ours |
+//! | `dns` | from a name to addresses |
+//! | `connect` | from vetted addresses to a connection, with TLS |
+//! | `exchange` | the request and its answer |
+//! | `body` | how much of an answer is read, and how it becomes text |
+//! | `classify` | from the errors of the libraries to ours |
 
 mod body;
 mod classify;

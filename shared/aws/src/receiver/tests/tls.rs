@@ -292,20 +292,23 @@ fn answers_over_tls_that_break_or_never_end() {
 #[test]
 fn every_attempt_judges_the_certificate() {
     let authority = authority("Ours");
-    let server = config(authority.sign(&[NAME], |_| {}));
+    let config = Arc::new(config(authority.sign(&[NAME], |_| {})));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let thread = std::thread::spawn(move || {
+        [(); 2].map(|()| {
+            let (stream, _) = listener.accept().expect("a connection");
+            let connection = ServerConnection::new(config.clone()).expect("a connection");
+            let mut stream = StreamOwned::new(connection, stream);
+            read_request(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+        })
+    });
+    let receiver = public(resolver_of(PUBLIC), authority.roots(), Some(address));
     for _ in 0..2 {
-        let (address, thread) = server_that_tells_resumption(server.clone());
-        assert_eq!(post_to(address, &authority).outcome, Outcome::Succeeded);
-        assert!(!thread.join().expect("served"), "no session is resumed");
+        let answer = run(&receiver, &request(format!("https://{NAME}/")), PATIENT);
+        assert_eq!(answer.outcome, Outcome::Succeeded, "{answer:?}");
     }
-}
-
-fn server_that_tells_resumption(config: ServerConfig) -> (SocketAddr, JoinHandle<bool>) {
-    server(|stream| {
-        let connection = ServerConnection::new(Arc::new(config)).expect("a connection");
-        let mut stream = StreamOwned::new(connection, stream);
-        read_request(&mut stream);
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
-        stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
-    })
+    assert_eq!(thread.join().expect("served"), [false, false], "no session is resumed");
 }
