@@ -10,7 +10,7 @@ use crate::http::Response;
 /// What a handler answers.
 pub(crate) type Answer<T> = Result<T, ApiError>;
 
-/// An error of the API. The spelling of [`ApiError::code`] is part of the contract.
+/// An error of the API. The codes it is told by are part of the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
     /// The body is not a JSON object.

@@ -6,10 +6,12 @@ mod document;
 mod endpoints;
 mod examples;
 mod keys;
+mod registration;
 mod reports;
 mod tenancy;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use api::http::{Request, Response};
 use domain::Timestamp;
@@ -123,6 +125,12 @@ pub fn accept_at(world: &World, account: &str, source_id: &str, at: Timestamp) -
         state.deliveries.insert(delivery.id.clone(), delivery.clone());
     }
     deliveries
+}
+
+/// Lets time pass.
+pub fn pass(world: &World, seconds: u64) {
+    let mut state = world.state();
+    state.now = state.now + Duration::from_secs(seconds);
 }
 
 /// Walks a list to its end; answers the ids met, by page.
