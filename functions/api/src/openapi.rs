@@ -69,7 +69,12 @@ fn operation(entry: Entry, examples: &Value) -> Value {
         "responses": responses,
     });
     if let Some(schema) = operation.body {
-        value["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": reference(schema)}}});
+        let mut media = json!({"schema": reference(schema)});
+        let request = &examples[operation.id]["request"];
+        if !request.is_null() {
+            media["example"] = request.clone();
+        }
+        value["requestBody"] = json!({"required": true, "content": {"application/json": media}});
     }
     if operation.public {
         value["security"] = json!([]);

@@ -22,6 +22,9 @@ impl Recorder {
         let id = document::operation(method, path).expect("documented")["operationId"].clone();
         let of_operation =
             self.examples.entry(id.as_str().expect("a name")).or_insert_with(|| json!({}));
+        if reply.status < 300 && body != &json!({}) {
+            of_operation["request"] = body.clone();
+        }
         if reply.status != 204 {
             of_operation[reply.status.to_string()] = reply.body.clone();
         }
