@@ -24,7 +24,7 @@ pub struct CheckUrl {
     #[arg(long = "answer", value_name = "IP", requires = "url")]
     answers: Option<Vec<String>>,
     /// Judge the lines of standard input.
-    #[arg(long, conflicts_with = "url")]
+    #[arg(long, conflicts_with_all = ["url", "answers"])]
     batch: bool,
 }
 
@@ -134,7 +134,9 @@ fn answer_lines(input: &mut impl BufRead, output: &mut impl Write) -> anyhow::Re
         if !complete {
             skip_line(input)?;
         }
-        let read = serde_json::from_slice::<Line>(&line).ok().filter(|_| complete);
+        // An array would do for a struct, too.
+        let is_object = line.trim_ascii_start().starts_with(b"{");
+        let read = serde_json::from_slice(&line).ok().filter(|_: &Line| complete && is_object);
         let judged = match &read {
             Some(line) => judge(&line.url, line.answers.as_deref()),
             None => Err(Reason::UnreadableLine),

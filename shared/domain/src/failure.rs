@@ -280,8 +280,9 @@ impl TlsFailure {
 fn status_words(status: u16, redirect: Option<&str>, at: &Place) -> String {
     match (status, redirect) {
         (300..400, Some(to)) => format!(
-            "{at} answered with status {status}, a redirect to {to}; redirects are not followed: \
-             change the endpoint's URL to where it leads"
+            "{at} answered with status {status}, a redirect to {}; redirects are not followed: \
+             change the endpoint's URL to where it leads",
+            short(to)
         ),
         (300..400, None) => format!(
             "{at} answered with status {status}; redirects are not followed: \
@@ -292,16 +293,25 @@ fn status_words(status: u16, redirect: Option<&str>, at: &Place) -> String {
 }
 
 fn seconds(waited: Duration) -> String {
-    format!("{} s", waited.as_secs_f64())
+    format!("{} s", (waited.as_secs_f64() * 10.0).round() / 10.0)
 }
 
 fn day(at: Timestamp) -> String {
     at.to_string().chars().take("2026-05-01".len()).collect()
 }
 
+/// A host as the peer names it: so long a one that it would push the next step off the record is
+/// cut.
+fn short(host: &str) -> String {
+    const SHOWN: usize = 80;
+    let cut = &host[..host.floor_char_boundary(SHOWN)];
+    if cut.len() < host.len() { format!("{cut}…") } else { host.to_owned() }
+}
+
 /// The first few names of a certificate.
 fn shown(names: &[String]) -> String {
-    let first: Vec<&str> = names.iter().take(CERTIFICATE_NAMES_SHOWN).map(String::as_str).collect();
+    let first: Vec<String> =
+        names.iter().take(CERTIFICATE_NAMES_SHOWN).map(|name| short(name)).collect();
     let more = if names.len() > first.len() { " and others" } else { "" };
     format!("{}{more}", first.join(", "))
 }

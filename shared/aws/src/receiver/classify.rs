@@ -98,7 +98,7 @@ fn certificate(problem: &CertificateError) -> TlsFailure {
         }
         CertificateError::NotValidForName => TlsFailure::WrongHost(Vec::new()),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            TlsFailure::WrongHost(presented.iter().map(|name| plain_name(name)).collect())
+            TlsFailure::WrongHost(presented.iter().filter_map(|name| plain_name(name)).collect())
         }
         // `Other` is what the chain's rules refuse; first of all an authority's certificate used
         // as a server's, which is what `openssl req -x509` makes.
@@ -111,9 +111,12 @@ fn moment(at: UnixTime) -> Timestamp {
     Timestamp::from_secs(i64::try_from(at.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// `DnsName("www.example.org")` is how the library spells a name.
-fn plain_name(presented: &str) -> String {
-    presented.split('"').nth(1).unwrap_or(presented).to_owned()
+/// `DnsName("www.example.org")` is how the library spells a name. Addresses, URIs and the like are
+/// left out, and so is what no host is called: the text is the peer's own.
+fn plain_name(presented: &str) -> Option<String> {
+    let name = presented.strip_prefix("DnsName(\"")?.strip_suffix("\")")?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._*".contains(&b);
+    name.bytes().all(plain).then(|| name.to_owned())
 }
 
 /// The first error of a type among an error and its causes. The payload of an IO error is one of

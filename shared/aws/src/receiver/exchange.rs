@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use domain::delivery::Outcome;
@@ -109,7 +109,7 @@ pub(super) async fn post(
     let request = outgoing(url, request).ok_or(Failure::Unsendable)?;
     heard.reached(Stage::Waiting);
     let first_byte = heard.first_byte.clone();
-    let io = TokioIo::new(Listening { connection, first_byte, left: RESPONSE_BYTES });
+    let io = TokioIo::new(Listening::new(connection, first_byte));
     let opened = http1::Builder::new()
         // As documented (`X-Webhook-Signature`), for receivers that forget that header names have
         // no case.
@@ -166,7 +166,9 @@ fn text_of(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 /// The host that an answer's `Location` points to; nothing else of it is told.
 fn redirect_host(headers: &HeaderMap, url: &Url) -> Option<String> {
     let to = url.join(text_of(headers, LOCATION)?).ok()?;
-    to.host_str().map(str::to_owned)
+    // Of other schemes the library checks nothing: the peer's own bytes would be on record.
+    let is_web = matches!(to.scheme(), "http" | "https");
+    to.host_str().filter(|_| is_web).map(str::to_owned)
 }
 
 /// `None` if a header cannot be written.
@@ -187,12 +189,35 @@ fn outgoing(url: &Url, request: &WebhookRequest) -> Option<Request<Full<Bytes>>>
     Some(outgoing)
 }
 
-/// A connection that notes when its first byte arrived, and ends what goes on without end.
+/// A connection that notes when its first byte arrived, ends what goes on without end, and hears
+/// nothing before we have spoken: what a peer says first (an SSH or SMTP server's greeting, a 429
+/// sent on accept) is then judged as the answer that it is, not as a broken connection.
 struct Listening {
     connection: Box<dyn Connection>,
     first_byte: Arc<OnceLock<Instant>>,
+    spoken: bool,
+    reader: Option<Waker>,
     /// Bytes that may still arrive, give or take one buffer.
     left: usize,
+}
+
+impl Listening {
+    fn new(connection: Box<dyn Connection>, first_byte: Arc<OnceLock<Instant>>) -> Self {
+        Self { connection, first_byte, spoken: false, reader: None, left: RESPONSE_BYTES }
+    }
+
+    fn noting_that_we_spoke(
+        &mut self,
+        written: Poll<std::io::Result<usize>>,
+    ) -> Poll<std::io::Result<usize>> {
+        if !self.spoken && written.is_ready() {
+            self.spoken = true;
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+        }
+        written
+    }
 }
 
 /// More has arrived than any answer needs: interim answers, say, one after the other.
@@ -206,6 +231,10 @@ impl AsyncRead for Listening {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
+        if !self.spoken {
+            self.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        }
         if self.left == 0 {
             return Poll::Ready(Err(std::io::Error::other(TooMuch)));
         }
@@ -226,7 +255,8 @@ impl AsyncWrite for Listening {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.connection).poll_write(context, bytes)
+        let written = Pin::new(&mut self.connection).poll_write(context, bytes);
+        self.noting_that_we_spoke(written)
     }
 
     fn poll_flush(
@@ -249,7 +279,8 @@ impl AsyncWrite for Listening {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.connection).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.connection).poll_write_vectored(context, slices);
+        self.noting_that_we_spoke(written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -187,7 +187,9 @@ fn is_reserved(lower: &str) -> bool {
     // The `svix` libraries prefer `svix-id` and its kin to the standard names: a custom header
     // called so would make them refuse a genuine delivery.
     const PREFIXES: [&str; 3] = ["x-webhook-", "webhook-", "svix-"];
-    NAMES.contains(&lower) || PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
+    // CGI folds `_` and `-` into one: `X_Webhook_Signature` would stand in for the real one.
+    let lower = lower.replace('_', "-");
+    NAMES.contains(&lower.as_str()) || PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
 }
 
 fn is_printable(text: &str) -> bool {
@@ -254,6 +256,7 @@ mod tests {
             "X-Webhook-Signature",
             "webhook-id",
             "Svix-Id",
+            "X_Webhook_Signature",
             "Traceparent",
             "TE",
             "a b",

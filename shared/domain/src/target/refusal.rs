@@ -39,7 +39,7 @@ pub enum Refusal {
     #[error("it leads to {}; webhooks are sent to public addresses only", .0.words())]
     Address(AddressKind),
     /// The function's own runtime, on a local stack.
-    #[error("the port belongs to the sender itself")]
+    #[error("it leads to an address that webhooks are not sent to")]
     RuntimeApi,
     /// The name resolved to nothing.
     #[error("the URL's host has no address")]

@@ -75,9 +75,9 @@ impl Names {
         let mut failed = 0;
         let tries = usize::try_from(RESOLVE_TRIES).unwrap_or(1);
         for server in self.servers.iter().cycle().take(tries) {
-            let Some(query) = Query::new(name, kind, getrandom::u32().unwrap_or_default()) else {
-                return Err(Failure::NoSuchName);
-            };
+            // Without randomness an answer could be forged.
+            let id = getrandom::u32().map_err(|_| Failure::NamesFailed)?;
+            let Some(query) = Query::new(name, kind, id) else { return Err(Failure::NoSuchName) };
             match tokio::time::timeout(within / RESOLVE_TRIES, exchange(*server, &query)).await {
                 Ok(Ok(Reply::Addresses(found))) => return Ok(found),
                 Ok(Ok(Reply::NoSuchName)) => return Err(Failure::NoSuchName),

@@ -168,3 +168,28 @@ fn what_is_not_http() {
     check_failed(&post(address), Outcome::ProtocolError, Some(200), "not HTTP/1.1");
     thread.join().expect("served");
 }
+
+/// A wrong port (SSH, SMTP), or a server that sheds load before it reads: both have spoken before
+/// the request is there. Repeated, since it was a race once.
+#[test]
+fn a_peer_that_speaks_first() {
+    let shed: &[u8] =
+        b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
+    for (greeting, outcome, status) in [
+        (&b"SSH-2.0-OpenSSH_9.2\r\n"[..], Outcome::ProtocolError, None),
+        (b"220 mail ESMTP\r\n", Outcome::ProtocolError, None),
+        (shed, Outcome::HttpStatus, Some(429)),
+    ] {
+        for _ in 0..20 {
+            let (address, _) = server(move |mut stream| {
+                let _ = stream.write_all(greeting);
+                let mut request = [0; 65_536];
+                while stream.read(&mut request).is_ok_and(|read| read > 0) {}
+            });
+            let answer =
+                post_within(format!("http://{address}/"), std::time::Duration::from_secs(5));
+            assert_eq!((answer.outcome, answer.http_status), (outcome, status), "{answer:?}");
+            assert_eq!(answer.retry_after_s, status.map(|_| 5));
+        }
+    }
+}

@@ -160,6 +160,7 @@ fn bad_certificates() {
             "the certificate of hooks.example.com port 8443 is for www.example.org; install one",
         ),
         (ours.sign(&["*.example.org", "a.b"], |_| {}), "is for *.example.org, a.b;"),
+        (ours.sign(&["192.0.2.7"], |_| {}), "names no host;"),
         (ours.sign(&["93.184.215.14"], |_| {}), "install one that is valid for hooks.example.com"),
         (
             ours.sign(&[NAME], |params| {
