@@ -146,7 +146,7 @@ fn cases() -> Vec<Case> {
             "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next".into(),
             Outcome::BlockedAddress,
             None,
-            "the port belongs to the sender itself",
+            "an address that webhooks are not sent to",
         ),
     ]
 }
