@@ -190,12 +190,7 @@ where
             return Ok(());
         }
         let mut changed = delivery.clone();
-        changed.status = change.stage.status;
-        changed.notice = change.notice;
-        if let Some(attempt) = &change.attempt {
-            changed.attempt_count += 1;
-            changed.attempts.push(attempt.clone());
-        }
+        changed.apply(change);
         let now = self.chance.now();
         domain::announce::finish_notice(&self.store, &self.bus, &changed, now).await
     }

@@ -5,7 +5,6 @@
 
 use domain::Timestamp;
 use domain::announce::finish_notice;
-use domain::delivery::{Change, Delivery};
 use domain::limits::{DUE_PAGE, DUE_PAGES_PER_RUN, DUE_SHARDS};
 use domain::ports::{Bus, Clock, Deliveries, DueEntry, Outgoing, PortError, PortResult, WakeUps};
 use domain::sweep::{Sweep, grace, sweep};
@@ -113,7 +112,7 @@ impl<S: Deliveries, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
     }
 
     async fn deal_with(&self, entry: &DueEntry, swept: &mut Swept) -> PortResult<()> {
-        let Some(delivery) = self.store.delivery(&entry.id).await? else {
+        let Some(mut delivery) = self.store.delivery(&entry.id).await? else {
             return Ok(());
         };
         let now = self.clock.now();
@@ -131,7 +130,8 @@ impl<S: Deliveries, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
             Sweep::MarkExhausted(change) => {
                 if self.store.commit(&delivery.id, delivery.stage(), &change).await? {
                     swept.exhausted = 1;
-                    finish_notice(&self.store, &self.bus, &ended(delivery, &change), now).await?;
+                    delivery.apply(&change);
+                    finish_notice(&self.store, &self.bus, &delivery, now).await?;
                 }
             }
             Sweep::Announce => {
@@ -150,10 +150,6 @@ impl<S: Deliveries, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
         let answer = self.queues.send(&[Outgoing { lane, wake_up, delay_s: 0 }]).await.pop();
         answer.unwrap_or_else(|| Err(PortError::new("wake_ups.send", "no answer")))
     }
-}
-
-fn ended(delivery: Delivery, change: &Change) -> Delivery {
-    Delivery { status: change.stage.status, notice: change.notice, ..delivery }
 }
 
 impl Swept {

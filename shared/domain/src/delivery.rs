@@ -69,6 +69,26 @@ impl Delivery {
         }
     }
 
+    /// As it is once `change` has been committed: what the store writes, said in one place for
+    /// those who go on with the delivery without reading it again.
+    pub fn apply(&mut self, change: &Change) {
+        if let Some(attempt) = &change.attempt {
+            self.attempts.push(attempt.clone());
+            self.attempt_count = self.attempt_count.saturating_add(1);
+            self.back_off_s = None;
+        }
+        if change.url.is_some() {
+            self.url.clone_from(&change.url);
+        }
+        self.status = change.stage.status;
+        self.scheduled_attempts = change.stage.scheduled_attempts;
+        self.next_attempt_at = change.next_attempt_at;
+        self.gives_up_at = change.gives_up_at;
+        self.due_at = change.due_at;
+        self.notice = change.notice;
+        self.busy_until = None;
+    }
+
     /// What a commit must find unchanged.
     pub fn stage(&self) -> Stage {
         Stage { status: self.status, scheduled_attempts: self.scheduled_attempts }
@@ -333,7 +353,8 @@ impl Notice {
     }
 }
 
-/// What a commit writes. Everything named here is set, or removed where it is `None`.
+/// What a commit writes. Everything named here is set, or removed where it is `None`; but a URL
+/// that is `None` stays as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// Appended to the attempts, and counted.

@@ -123,7 +123,7 @@ impl Deliveries for World {
 
     async fn commit(&self, id: &DeliveryId, expected: Stage, change: &Change) -> PortResult<bool> {
         let unchanged = |d: &Delivery| d.stage() == expected;
-        self.write("deliveries.commit", id, unchanged, |d| apply(d, change)).await
+        self.write("deliveries.commit", id, unchanged, |d| d.apply(change)).await
     }
 
     async fn due(
@@ -186,24 +186,6 @@ impl World {
         };
         self.call(name, write).await
     }
-}
-
-fn apply(delivery: &mut Delivery, change: &Change) {
-    if let Some(attempt) = &change.attempt {
-        delivery.attempts.push(attempt.clone());
-        delivery.attempt_count += 1;
-        delivery.back_off_s = None;
-    }
-    if change.url.is_some() {
-        delivery.url.clone_from(&change.url);
-    }
-    delivery.status = change.stage.status;
-    delivery.scheduled_attempts = change.stage.scheduled_attempts;
-    delivery.next_attempt_at = change.next_attempt_at;
-    delivery.gives_up_at = change.gives_up_at;
-    delivery.due_at = change.due_at;
-    delivery.notice = change.notice;
-    delivery.busy_until = None;
 }
 
 impl WakeUps for World {
