@@ -2,7 +2,7 @@
 
 use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::ports::Clock;
-use tests::conformance::management::{keys, log, memory, registry};
+use tests::conformance::management::{keys, links, log, memory, registry};
 use tests::conformance::{claims, commits, due, events};
 use tests::stack::Stack;
 use tests::world::{World, run};
@@ -27,6 +27,7 @@ fn the_store_in_memory() {
         log(&world).await;
         keys(&world, &record).await;
         memory(&world).await;
+        links(&world).await;
     };
     assert_eq!(run(world.fuse(), all), Some(()));
 }
@@ -44,4 +45,5 @@ async fn the_store_in_dynamodb() {
     stack.store.create_api_key(&record).await.expect("created");
     keys(&stack.store, &record).await;
     memory(&stack.store).await;
+    links(&stack.store).await;
 }

@@ -15,6 +15,7 @@ PARAMETERS = {
     "SecretOverlapSeconds": "86400",
     "ApiConcurrency": "50",
     "RetentionDays": "30",
+    "PublicBaseUrl": "",
     "AllowInsecureTargets": "false",
 }
 
@@ -78,7 +79,7 @@ ENVIRONMENT = {
     "ApiFunction": EVERY_FUNCTION | {
         "ENDPOINTS_TABLE", "ENDPOINT_SECRETS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE",
         "API_KEYS_TABLE", "API_STATE_TABLE",
-        "RETENTION_DAYS", "SECRET_OVERLAP_SECONDS", "ALLOW_INSECURE_TARGETS",
+        "RETENTION_DAYS", "SECRET_OVERLAP_SECONDS", "PUBLIC_BASE_URL", "ALLOW_INSECURE_TARGETS",
     },
 }  # fmt: skip
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::Timestamp;
-use domain::api_key::{ApiKey, Scope};
+use domain::api_key::{ApiKey, ApiKeyRecord, KeyKind, Scope};
 use domain::limits::API_CALLS_PER_MINUTE;
 use domain::ports::{CallWindow, Clock, Fresh};
 
@@ -17,6 +17,7 @@ const WINDOW_S: i64 = 60;
 /// Whoever makes a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
+    /// Of the key, or of the portal link.
     pub key_id: String,
     pub scope: Scope,
 }
@@ -27,11 +28,24 @@ impl<S: Store, C: Clock + Fresh> Api<S, C> {
         let header = request.header("authorization").ok_or(ApiError::AuthenticationRequired)?;
         let key = bearer(header).ok_or(ApiError::AuthenticationRequired)?;
         let key = ApiKey::parse(key).map_err(|_| ApiError::InvalidApiKey)?;
-        let record = self.store.api_key(&key.id()).await?;
+        match key.kind() {
+            KeyKind::Key => self.caller_of_key(&key, now).await,
+            KeyKind::PortalToken => self.caller_of_link(&key, now).await,
+        }
+    }
+
+    /// A key that has not been revoked.
+    async fn standing_key(&self, id: &str) -> Answer<ApiKeyRecord> {
+        let record = self.store.api_key(id).await?;
+        record.filter(|record| record.revoked_at.is_none()).ok_or(ApiError::InvalidApiKey)
+    }
+
+    async fn caller_of_key(&self, key: &ApiKey, now: Timestamp) -> Answer<Caller> {
+        let record = self.standing_key(&key.id()).await?;
         // The id is derived from the key, so a found record is nearly proof; the hash is proof.
-        let record = record
-            .filter(|record| record.hash == key.hash() && record.revoked_at.is_none())
-            .ok_or(ApiError::InvalidApiKey)?;
+        if record.hash != key.hash() {
+            return Err(ApiError::InvalidApiKey);
+        }
         if record.use_is_news(now)
             && let Err(error) = self.store.note_use(&record, now).await
         {
@@ -39,6 +53,15 @@ impl<S: Store, C: Clock + Fresh> Api<S, C> {
             tracing::warn!(key_id = record.id, %error, "the key's use was not noted");
         }
         Ok(Caller { key_id: record.id, scope: record.scope })
+    }
+
+    /// A link is as good as the key it was made with.
+    async fn caller_of_link(&self, token: &ApiKey, now: Timestamp) -> Answer<Caller> {
+        let link = self.store.link(&token.id()).await?;
+        let link = link.filter(|link| link.opens_for(token, now));
+        let link = link.ok_or(ApiError::InvalidApiKey)?;
+        self.standing_key(&link.made_with).await?;
+        Ok(Caller { key_id: link.id, scope: Scope::Portal(link.scope) })
     }
 
     /// Counts the call, and answers the headers that say how many are left.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::catalogue;
 use domain::endpoint::register::Registration;
 use domain::endpoint::{Endpoint, EndpointState};
-use domain::ids::{AccountId, EndpointId, hash_fields, hex};
+use domain::ids::{EndpointId, hash_fields, hex};
 use domain::limits::{
     ENDPOINTS_LISTED, ENDPOINTS_PER_ACCOUNT, IDEMPOTENCY_KEPT_S, IDEMPOTENCY_KEY_CHARS,
 };
@@ -56,11 +56,7 @@ impl<S: Store, C: Clock + Fresh> Api<S, C> {
 
     /// What a body asks for, within what the key opens.
     fn registration(&self, call: &Call<'_>, fields: &mut Fields) -> Answer<Registration> {
-        let named = fields.text("account_id")?;
-        let account = named.as_deref().map(AccountId::parse).transpose();
-        let account = account
-            .map_err(|_| ApiError::invalid("account_id", "must be 1 to 64 of A-Z a-z 0-9 _ -"))?;
-        let account = call.caller.account(account)?;
+        let account = call.caller.account(fields.account_id()?)?;
         let account = account.ok_or(ApiError::MissingField("account_id"))?;
         for required in ["url", "event_types", "alert_email"] {
             if !fields.has(required) {

@@ -71,9 +71,11 @@ impl ApiError {
                 "authentication_required",
                 "send an API key as Authorization: Bearer <key>",
             ),
-            Self::InvalidApiKey => {
-                fixed(401, "invalid_api_key", "the API key is malformed, unknown or revoked")
-            }
+            Self::InvalidApiKey => fixed(
+                401,
+                "invalid_api_key",
+                "the API key is malformed, unknown, expired or revoked",
+            ),
             Self::InsufficientScope => {
                 fixed(403, "insufficient_scope", "the API key does not open this")
             }

@@ -3,7 +3,6 @@
 use domain::catalogue::CATALOGUE;
 use domain::delivery::Delivery;
 use domain::envelope::derive_event_id_of;
-use domain::event::Event;
 use domain::ids::EventId;
 use domain::limits::SOURCE_ID_CHARS;
 use domain::ports::{Clock, Fresh};
@@ -51,7 +50,7 @@ impl<S: Store, C: Clock + Fresh> Api<S, C> {
     async fn visible_event(&self, call: &Call<'_>, id: &EventId) -> Answer<Option<Value>> {
         let kept_since = self.kept_since(call.now);
         let event = self.store.event(id).await?.filter(|event| event.accepted_at >= kept_since);
-        let Some(event) = event.filter(|event| opens(call, event)) else {
+        let Some(event) = event.filter(|event| call.caller.opens(event)) else {
             return Ok(None);
         };
         let endpoints = self.store.of_account(&event.envelope.account_id).await?;
@@ -64,15 +63,5 @@ impl<S: Store, C: Clock + Fresh> Api<S, C> {
         let mut shown = view::event(&event);
         shown["deliveries"] = found.iter().flatten().map(view::delivery).collect();
         Ok(Some(shown))
-    }
-}
-
-/// Whether the event itself is the caller's to see.
-fn opens(call: &Call<'_>, event: &Event) -> bool {
-    use domain::api_key::Scope;
-    match &call.caller.scope {
-        Scope::Operator => true,
-        Scope::Account(account) => event.envelope.account_id == *account,
-        Scope::Product(product) => event.envelope.product == *product,
     }
 }

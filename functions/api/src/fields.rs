@@ -1,6 +1,7 @@
 //! Reading a JSON body, field by field.
 
 use domain::endpoint::register::Registration;
+use domain::ids::AccountId;
 use serde_json::{Map, Value};
 
 use crate::error::{Answer, ApiError};
@@ -26,6 +27,18 @@ impl Fields {
     pub fn text(&mut self, name: &'static str) -> Answer<Option<String>> {
         let text = |value| if let Value::String(text) = value { Some(text) } else { None };
         self.0.remove(name).map(|value| must(name, text(value), "must be a string")).transpose()
+    }
+
+    /// A whole number that may be absent.
+    pub fn number(&mut self, name: &'static str, rule: &str) -> Answer<Option<u64>> {
+        self.0.remove(name).map(|value| must(name, value.as_u64(), rule)).transpose()
+    }
+
+    /// `account_id`.
+    pub fn account_id(&mut self) -> Answer<Option<AccountId>> {
+        let named = self.text("account_id")?;
+        let account = named.map(|text| AccountId::parse(&text)).transpose();
+        account.map_err(|_| ApiError::invalid("account_id", "must be 1 to 64 of A-Z a-z 0-9 _ -"))
     }
 
     /// Takes over the settings that are there; null clears those that may be absent.

@@ -21,6 +21,8 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
     /// The raw body.
     pub body: Vec<u8>,
+    /// The function URL's own name, as Lambda tells it; never what a caller put into a header.
+    pub domain: String,
 }
 
 /// A response.
@@ -87,6 +89,8 @@ pub struct UrlRequest {
 
 #[derive(Deserialize)]
 struct Context {
+    #[serde(default, rename = "domainName")]
+    domain: String,
     http: Http,
 }
 
@@ -120,6 +124,7 @@ impl From<UrlRequest> for Request {
             query: request.raw_query_string,
             headers: request.headers.into_iter().map(lower).collect(),
             body,
+            domain: request.request_context.domain,
         }
     }
 }
@@ -146,12 +151,13 @@ mod tests {
         let request: UrlRequest = serde_json::from_value(json!({
             "version": "2.0", "routeKey": "$default", "rawPath": "/v1/endpoints",
             "rawQueryString": "limit=1&cursor=a%3D", "headers": {"Authorization": "Bearer x"},
-            "requestContext": {"http": {"method": "post", "path": "/v1/endpoints"}},
+            "requestContext": {"domainName": "abc.lambda-url.us-east-1.on.aws", "http": {"method": "post", "path": "/v1/endpoints"}},
             "body": STANDARD.encode("{}"), "isBase64Encoded": true,
         }))
         .expect("readable");
         let request = Request::from(request);
         assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v1/endpoints"));
+        assert_eq!(request.domain, "abc.lambda-url.us-east-1.on.aws");
         assert_eq!(request.query, "limit=1&cursor=a%3D");
         assert_eq!(request.header("authorization"), Some("Bearer x"));
         assert_eq!(request.body, b"{}");

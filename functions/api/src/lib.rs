@@ -14,6 +14,7 @@
 //! | `params`, `fields`, `cursor` | reading queries, bodies and cursors |
 //! | `endpoints` | registering, changing, deleting, switching on and off, secrets |
 //! | `deliveries`, `events`, `reports` | what became of events |
+//! | [`portal`] | links to the page |
 //! | [`openapi`] | the document, made from the table of routes |
 
 mod access;
@@ -27,6 +28,7 @@ mod fields;
 pub mod http;
 pub mod openapi;
 mod params;
+pub mod portal;
 mod reports;
 pub mod route;
 
@@ -35,7 +37,8 @@ use std::time::Duration;
 
 use domain::limits::API_BODY_BYTES;
 use domain::ports::{
-    ApiKeys, ApiMemory, Clock, Deliveries, DeliveryLog, Endpoints, Events, Fresh, Registry, Secrets,
+    ApiKeys, ApiMemory, Clock, Deliveries, DeliveryLog, Endpoints, Events, Fresh, PortalLinks,
+    Registry, Secrets,
 };
 use domain::target::TargetRules;
 use domain::{Timestamp, view};
@@ -45,16 +48,33 @@ use auth::Caller;
 use error::{Answer, ApiError};
 use http::{Request, Response};
 use params::Query;
+use portal::PageAddress;
 use route::Route;
 
 /// Everything the API needs of the store.
 pub trait Store:
-    Endpoints + Registry + Secrets + Events + Deliveries + DeliveryLog + ApiKeys + ApiMemory
+    Endpoints
+    + Registry
+    + Secrets
+    + Events
+    + Deliveries
+    + DeliveryLog
+    + ApiKeys
+    + ApiMemory
+    + PortalLinks
 {
 }
 
 impl<S> Store for S where
-    S: Endpoints + Registry + Secrets + Events + Deliveries + DeliveryLog + ApiKeys + ApiMemory
+    S: Endpoints
+        + Registry
+        + Secrets
+        + Events
+        + Deliveries
+        + DeliveryLog
+        + ApiKeys
+        + ApiMemory
+        + PortalLinks
 {
 }
 
@@ -77,6 +97,8 @@ pub struct Rules {
     pub secret_overlap: Duration,
     /// What an endpoint's URL may be.
     pub targets: TargetRules,
+    /// Where people find the page.
+    pub page: PageAddress,
 }
 
 /// One authenticated call.
@@ -125,6 +147,9 @@ impl<S: Store, C: Clock + Fresh> Api<S, C> {
         let caller = self.authenticate(request, now).await?;
         notes.key_id = Some(caller.key_id.clone());
         notes.headers = self.count(&caller, now).await?;
+        if caller.is_portal() && !entry.route.is_for_portals() {
+            return Err(ApiError::InsufficientScope);
+        }
         let query = Query::parse(&request.query)?;
         let call = Call { caller, request, id, query, now };
         self.dispatch(entry.route, &call).await
@@ -150,6 +175,7 @@ impl<S: Store, C: Clock + Fresh> Api<S, C> {
             Route::FindEvents => self.find_events(call).await,
             Route::ListEventTypes => events::list_event_types(call),
             Route::ReportMessages => self.report_messages(call).await,
+            Route::CreatePortalLink => self.create_portal_link(call).await,
             Route::OpenApi => Ok(Response::json(200, openapi::document())),
         }
     }

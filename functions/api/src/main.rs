@@ -1,10 +1,21 @@
 //! The API function: wires the use case to AWS, behind a function URL.
 
 use api::http::{Request, UrlRequest, UrlResponse};
+use api::portal::PageAddress;
 use api::{Api, Rules};
 use aws::dynamo::{Store, Table, Tables};
 use domain::settings::Lookup;
+use futures::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
+
+/// The emulator tells its functions where it is; on AWS there is no such variable.
+fn page(settings: &Lookup<'_>) -> anyhow::Result<PageAddress> {
+    Ok(match (settings.public_base_url()?, settings.text("AWS_ENDPOINT_URL")) {
+        (Some(url), _) => PageAddress::Public(url),
+        (None, Ok(emulator)) => PageAddress::Emulator(emulator),
+        (None, Err(_)) => PageAddress::FunctionUrl,
+    })
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -27,12 +38,15 @@ async fn main() -> anyhow::Result<()> {
         retention: settings.retention()?,
         secret_overlap: settings.secret_overlap()?,
         targets: settings.target_rules()?,
+        page: page(&settings)?,
     };
     let store = Store::new(&config, tables, rules.retention);
     let api = Api { store, chance: aws::clock::SystemChance, rules };
     let api = &api;
     lambda_runtime::run(service_fn(|event: LambdaEvent<UrlRequest>| async move {
-        let response = api.handle(&Request::from(event.payload)).await;
+        // Boxed: too deep for the compiler to lay out together with the runtime's own futures.
+        let request = Request::from(event.payload);
+        let response = api.handle(&request).boxed_local().await;
         Ok::<_, lambda_runtime::Error>(UrlResponse::from(response))
     }))
     .await

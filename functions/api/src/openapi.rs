@@ -46,7 +46,7 @@ fn build() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer",
-                "description": "An API key: `webhooks keys create`"}},
+                "description": "An API key: `webhooks keys create`; or a portal link's token"}},
             "schemas": schemas::all(),
         },
     })

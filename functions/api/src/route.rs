@@ -24,7 +24,34 @@ pub enum Route {
     FindEvents,
     ListEventTypes,
     ReportMessages,
+    CreatePortalLink,
     OpenApi,
+}
+
+impl Route {
+    /// Whether a portal link's token opens it. A link looks, sends again, tests, and switches on
+    /// and off; it shows no secret and turns nothing elsewhere (see [`domain::portal`]).
+    pub fn is_for_portals(self) -> bool {
+        match self {
+            Route::ListEndpoints
+            | Route::ShowEndpoint
+            | Route::EnableEndpoint
+            | Route::DisableEndpoint
+            | Route::ListDeliveries
+            | Route::ShowDelivery
+            | Route::ShowEvent
+            | Route::FindEvents
+            | Route::ListEventTypes
+            | Route::ReportMessages
+            | Route::OpenApi => true,
+            Route::CreateEndpoint
+            | Route::EditEndpoint
+            | Route::DeleteEndpoint
+            | Route::RotateSecret
+            | Route::FinishRotation
+            | Route::CreatePortalLink => false,
+        }
+    }
 }
 
 /// A line of the table.
@@ -43,7 +70,7 @@ const fn on(method: &'static str, path: &'static str, route: Route) -> Entry {
 }
 
 /// Every route there is.
-pub const ROUTES: [Entry; 16] = [
+pub const ROUTES: [Entry; 17] = [
     on("POST", "/v1/endpoints", Route::CreateEndpoint),
     on("GET", "/v1/endpoints", Route::ListEndpoints),
     on("GET", "/v1/endpoints/{id}", Route::ShowEndpoint),
@@ -59,6 +86,7 @@ pub const ROUTES: [Entry; 16] = [
     on("GET", "/v1/events", Route::FindEvents),
     on("GET", "/v1/event-types", Route::ListEventTypes),
     on("GET", "/v1/reports/messages", Route::ReportMessages),
+    on("POST", "/v1/portal-links", Route::CreatePortalLink),
     on("GET", "/v1/openapi.json", Route::OpenApi),
 ];
 

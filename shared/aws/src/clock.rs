@@ -45,6 +45,10 @@ impl Fresh for SystemChance {
     fn secret(&self) -> PortResult<Secret> {
         new_secret()
     }
+
+    fn portal_token(&self) -> PortResult<ApiKey> {
+        random().map(ApiKey::portal_token)
+    }
 }
 
 /// A new endpoint's id.

@@ -1,4 +1,5 @@
-//! API keys: what they look like, what they open, and what is kept of them.
+//! API keys and the tokens of portal links: what they look like, what they open, and what is kept
+//! of a key (of a link: see [`crate::portal`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,15 +10,43 @@ use crate::Timestamp;
 use crate::envelope::Product;
 use crate::ids::{AccountId, hash_fields, hex};
 use crate::limits::KEY_USE_NOTED_EVERY_S;
+use crate::portal::PortalScope;
 
-const PREFIX: &str = "rwk_";
 /// Random bytes in a key.
 pub const API_KEY_BYTES: usize = 24;
 const RANDOM_CHARS: usize = 2 * API_KEY_BYTES;
 const CHECKSUM_CHARS: usize = 8;
 
-/// `rwk_`, 48 random hex digits and 8 that check them. Never shown by `Debug`, never in a log,
-/// never stored: only its [`ApiKey::hash`] is.
+/// What a caller holds. The two are told apart by how they begin, so that nothing has to be looked
+/// up to know where to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// A key, made by people, good until it is revoked.
+    Key,
+    /// The token of a portal link, made by a call with a key, good for hours.
+    PortalToken,
+}
+
+impl KeyKind {
+    const ALL: [Self; 2] = [Self::Key, Self::PortalToken];
+
+    fn prefix(self) -> &'static str {
+        match self {
+            KeyKind::Key => "rwk_",
+            KeyKind::PortalToken => "rwp_",
+        }
+    }
+
+    fn id_prefix(self) -> &'static str {
+        match self {
+            KeyKind::Key => "key_",
+            KeyKind::PortalToken => "plk_",
+        }
+    }
+}
+
+/// `rwk_` (or `rwp_`, a portal link's token), 48 random hex digits and 8 that check them. Never
+/// shown by `Debug`, never in a log, never stored: only its [`ApiKey::hash`] is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
 
@@ -29,9 +58,24 @@ pub struct NotAnApiKey;
 impl ApiKey {
     /// A new key from random bytes.
     pub fn from_random(bytes: [u8; API_KEY_BYTES]) -> Self {
-        let start = format!("{PREFIX}{}", hex(&bytes));
+        Self::of_kind(KeyKind::Key, bytes)
+    }
+
+    /// A new portal link's token from random bytes.
+    pub fn portal_token(bytes: [u8; API_KEY_BYTES]) -> Self {
+        Self::of_kind(KeyKind::PortalToken, bytes)
+    }
+
+    fn of_kind(kind: KeyKind, bytes: [u8; API_KEY_BYTES]) -> Self {
+        let start = format!("{}{}", kind.prefix(), hex(&bytes));
         let checksum = checksum(&start);
         Self(start + &checksum)
+    }
+
+    /// Which of the two it is.
+    pub fn kind(&self) -> KeyKind {
+        let is_token = self.0.starts_with(KeyKind::PortalToken.prefix());
+        if is_token { KeyKind::PortalToken } else { KeyKind::Key }
     }
 
     /// Reads a key as a caller sent it. The checksum tells a malformed one without a look into
@@ -40,13 +84,10 @@ impl ApiKey {
     /// # Errors
     /// [`NotAnApiKey`] if the form or the checksum is wrong.
     pub fn parse(text: &str) -> Result<Self, NotAnApiKey> {
-        let split = PREFIX.len() + RANDOM_CHARS;
+        let kind = KeyKind::ALL.into_iter().find(|kind| text.starts_with(kind.prefix()));
+        let split = kind.ok_or(NotAnApiKey)?.prefix().len() + RANDOM_CHARS;
         let (start, check) = text.split_at_checked(split).ok_or(NotAnApiKey)?;
-        if start.starts_with(PREFIX) && check == checksum(start) {
-            Ok(Self(text.into()))
-        } else {
-            Err(NotAnApiKey)
-        }
+        if check == checksum(start) { Ok(Self(text.into())) } else { Err(NotAnApiKey) }
     }
 
     /// The whole key, to be shown once to its owner. Not for logs.
@@ -54,10 +95,11 @@ impl ApiKey {
         &self.0
     }
 
-    /// The name of the key, by which it is found and revoked: `key_` and 20 hex digits, derived
-    /// from the key and telling nothing about it.
+    /// The name of the key, by which it is found and revoked: `key_` (`plk_` for a link's token)
+    /// and 20 hex digits, derived from the key and telling nothing about it.
     pub fn id(&self) -> String {
-        format!("key_{}", hex(&hash_fields(&["api_key_id", &self.0])[..10]))
+        let prefix = self.kind().id_prefix();
+        format!("{prefix}{}", hex(&hash_fields(&["api_key_id", &self.0])[..10]))
     }
 
     /// What is stored instead of the key. The key is random, so a plain hash is enough.
@@ -90,6 +132,8 @@ pub enum Scope {
     Account(AccountId),
     /// The endpoints of one product.
     Product(Product),
+    /// What a portal link shows; no key has this.
+    Portal(PortalScope),
 }
 
 /// The text is no scope.
@@ -103,10 +147,12 @@ impl fmt::Display for Scope {
             Scope::Operator => f.write_str("operator"),
             Scope::Account(id) => write!(f, "account:{id}"),
             Scope::Product(product) => write!(f, "product:{}", product.as_str()),
+            Scope::Portal(portal) => write!(f, "portal:{portal}"),
         }
     }
 }
 
+/// Reads what a key may be given; a portal's scope is none of it.
 impl FromStr for Scope {
     type Err = NotAScope;
 
@@ -202,6 +248,7 @@ mod tests {
             &good.replacen("rwk_", "rwx_", 1),
             &format!("{good}0"),
             &good.to_uppercase(),
+            &good.replacen("rwk_", "rwp_", 1),
             &"é".repeat(40),
         ] {
             assert_eq!(ApiKey::parse(bad), Err(NotAnApiKey), "{bad}");
@@ -209,11 +256,20 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_no_key() {
+        let (key, token) = (ApiKey::from_random([7; 24]), ApiKey::portal_token([7; 24]));
+        assert_eq!((key.kind(), token.kind()), (KeyKind::Key, KeyKind::PortalToken));
+        assert_eq!(ApiKey::parse(token.reveal()), Ok(token.clone()));
+        assert!(token.reveal().starts_with("rwp_") && token.id().starts_with("plk_"));
+        assert_ne!(key.id()[4..], token.id()[4..]);
+    }
+
+    #[test]
     fn scopes() {
         for text in ["operator", "account:acct_42", "product:telnxo"] {
             assert_eq!(text.parse::<Scope>().map(|s| s.to_string()), Ok(text.into()));
         }
-        for text in ["", "Operator", "account:", "account:a b", "product:x", "x:y"] {
+        for text in ["", "Operator", "account:", "account:a b", "product:x", "portal:a/*/*"] {
             assert_eq!(text.parse::<Scope>(), Err(NotAScope), "{text}");
         }
     }

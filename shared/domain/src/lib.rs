@@ -16,6 +16,7 @@
 //! | [`arrange`] | how a wake-up for that moment is made |
 //! | [`announce`] | what is told on the bus, and that it is never forgotten |
 //! | [`api_key`] | what an API key looks like, and what it opens |
+//! | [`portal`] | links to the page for one account |
 //! | [`log`] | the delivery log: pages, newest first |
 //! | [`catalogue`] | the published events |
 //! | [`view`] | things as the API and the CLI show them |
@@ -39,6 +40,7 @@ pub mod failure;
 pub mod ids;
 pub mod limits;
 pub mod log;
+pub mod portal;
 pub mod ports;
 pub mod retry_after;
 pub mod schedule;

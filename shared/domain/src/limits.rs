@@ -144,6 +144,11 @@ pub const IDEMPOTENCY_KEY_CHARS: usize = 128;
 pub const IDEMPOTENCY_KEPT_S: u64 = 86_400;
 /// Seconds between two notes that a key was used: a write an hour, not one a call.
 pub const KEY_USE_NOTED_EVERY_S: u64 = 3_600;
+/// Shortest life of a portal link, in seconds: time to follow it.
+pub const PORTAL_LINK_MIN_S: u64 = 60;
+/// Longest life of a portal link, in seconds: a working day and more. It travels through browsers;
+/// whoever embeds the page makes a new one each time.
+pub const PORTAL_LINK_MAX_S: u64 = 86_400;
 /// Longest overlap of two secrets, in seconds: a week.
 pub const SECRET_OVERLAP_MAX_S: u32 = 604_800;
 

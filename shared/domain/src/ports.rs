@@ -21,7 +21,8 @@ use crate::secret::SigningSecrets;
 use crate::wakeup::{Lane, WakeUp};
 
 pub use management::{
-    ApiKeys, ApiMemory, CallWindow, DeliveryLog, EndpointKey, Fresh, Page, Registry, Reservation,
+    ApiKeys, ApiMemory, CallWindow, DeliveryLog, EndpointKey, Fresh, Page, PortalLinks, Registry,
+    Reservation,
 };
 
 /// A call that failed, or may have. The text is for the log and holds neither payload nor secret.

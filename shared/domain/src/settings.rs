@@ -106,6 +106,23 @@ impl<'a> Lookup<'a> {
         }
     }
 
+    /// `PUBLIC_BASE_URL`: where people reach the page, if there is a name for it. Ends in a slash.
+    ///
+    /// # Errors
+    /// If it is no https address that ends in a slash.
+    pub fn public_base_url(&self) -> SettingResult<Option<String>> {
+        const URL: &str = "PUBLIC_BASE_URL";
+        let Some(text) = (self.0)(URL).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let fits =
+            text.starts_with("https://") && text.ends_with('/') && !text.contains(['#', '?']);
+        match url::Url::parse(&text) {
+            Ok(url) if fits && url.host().is_some() => Ok(Some(text)),
+            Ok(_) | Err(_) => Err(wrong(URL, "must be an https address that ends in a slash")),
+        }
+    }
+
     /// `ALLOW_INSECURE_TARGETS`, which must be `false` unless `STAGE` is `local`. The template
     /// says so too; this is the second lock.
     ///
@@ -177,6 +194,18 @@ mod tests {
         assert!(with(&[("SQS_DELAY_MAX_SECONDS", "901")], |l| l.sqs_delay_max_s()).is_err());
         assert!(with(&[("SECRET_OVERLAP_SECONDS", "0")], |l| l.secret_overlap()).is_err());
         assert!(with(&[("RETENTION_DAYS", "0")], |l| l.retention()).is_err());
+    }
+
+    #[test]
+    fn the_pages_address_is_https_and_ends_in_a_slash() {
+        let read = |url| with(&[("PUBLIC_BASE_URL", url)], |l| l.public_base_url());
+        assert_eq!(read(""), Ok(None));
+        for good in ["https://hooks.example.com/", "https://example.com:8443/webhooks/"] {
+            assert_eq!(read(good), Ok(Some(good.into())));
+        }
+        for bad in ["x", "http://a.example/", "https://a.example", "https://a/?b/", "https://#/"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -60,6 +60,8 @@ fn record() -> Value {
     let by_source = "/v1/events?account_id=acct_42&product=migosmtp&source_id=evt_123";
     recorder.call("GET", by_source, &nothing);
     recorder.call("GET", "/v1/event-types", &nothing);
+    let link = json!({"account_id": "acct_42", "endpoint_id": created["id"], "expires_in": 3_600});
+    recorder.call("POST", "/v1/portal-links", &link);
     recorder.call("GET", "/v1/reports/messages?account_id=acct_42", &nothing);
     recorder.call("GET", "/v1/endpoints?account_id=acct_42", &nothing);
     recorder.call("GET", &endpoint, &nothing);

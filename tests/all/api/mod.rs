@@ -6,6 +6,7 @@ mod document;
 mod endpoints;
 mod examples;
 mod keys;
+mod portal;
 mod registration;
 mod reports;
 mod tenancy;
@@ -22,6 +23,9 @@ use domain::event::Event;
 use domain::ids::EndpointId;
 use serde_json::{Value, json};
 use tests::world::{RETENTION, World, run};
+
+/// What Lambda calls the function URL.
+pub const DOMAIN: &str = "abcdef.lambda-url.us-east-1.on.aws";
 
 /// Somebody with a key.
 pub struct Client {
@@ -45,13 +49,37 @@ impl Reply {
     }
 }
 
-/// A client with a new key of this scope.
+/// A client with a new key of this scope; or, for `portal:` and what such a link is made of, with
+/// a new link's token.
 pub fn client(world: &World, scope: &str) -> Client {
+    if let Some(link) = scope.strip_prefix("portal:") {
+        return follower(world, link);
+    }
     let scope: Scope = scope.parse().expect("a scope");
     Client { world: world.clone(), key: world.api_key(scope).reveal().to_owned() }
 }
 
+/// Somebody who follows a link: `ACCOUNT`, or `ACCOUNT/ENDPOINT`.
+fn follower(world: &World, link: &str) -> Client {
+    let (account, endpoint) = link.split_once('/').unwrap_or((link, ""));
+    let mut body = json!({"account_id": account, "expires_in": 3_600});
+    if !endpoint.is_empty() {
+        body["endpoint_id"] = endpoint.into();
+    }
+    client(world, "operator").follow(&body)
+}
+
 impl Client {
+    /// Makes a portal link and follows it.
+    #[track_caller]
+    pub fn follow(&self, link: &Value) -> Self {
+        let reply = self.post("/v1/portal-links", link);
+        assert_eq!(reply.status, 201, "{:?}", reply.body);
+        let url = reply.body["url"].as_str().expect("a URL");
+        let (_, token) = url.split_once("#token=").expect("a token in the fragment");
+        Self { world: self.world.clone(), key: token.to_owned() }
+    }
+
     pub fn get(&self, path: &str) -> Reply {
         self.call("GET", path, None, &[])
     }
@@ -90,6 +118,7 @@ pub fn call(
         query: query.into(),
         headers,
         body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
+        domain: DOMAIN.into(),
     };
     let response = run(world.fuse(), world.api().handle(&request)).expect("nobody kills the API");
     let body = match response.body.as_str() {

@@ -146,6 +146,16 @@ async fn the_door_is_shut_to_everybody_else() {
     let left = types.headers.iter().find(|(name, _)| name == "x-ratelimit-remaining");
     assert_eq!(left.map(|(_, value)| value.as_str()), Some("599"));
 
+    let link = json!({"account_id": ACCOUNT, "expires_in": 60});
+    let link = operator.post("v1/portal-links", &link).await;
+    let url = link.body["url"].as_str().expect("a link").to_owned();
+    let (page, token) = url.split_once("#token=").expect("a token");
+    assert_eq!(page, operator.url, "it leads to the function URL");
+    let follower = ApiClient { url: page.into(), key: Some(token.into()) };
+    assert_eq!(follower.get("v1/endpoints").await.body["data"], json!([]));
+    assert_eq!(follower.post("v1/portal-links", &json!({})).await.status, 403);
+    assert!(!stack.log("ApiFunction").contains(token), "no token in the log");
+
     // The other form of the address: the function's name as host.
     let (base, id) = operator.url.trim_end_matches('/').rsplit_once('/').expect("an id");
     let base = base.split("/_aws/").next().expect("a base");

@@ -5,11 +5,13 @@ use std::time::Duration;
 use domain::api_key::ApiKeyRecord;
 use domain::delivery::{Change, FailedReason, Stage, Status};
 use domain::endpoint::{Endpoint, EndpointState};
-use domain::ids::EndpointId;
+use domain::envelope::Product;
+use domain::ids::{AccountId, EndpointId};
 use domain::log::{LogPlace, LogQuery};
+use domain::portal::{PortalLink, PortalScope};
 use domain::ports::{
-    ApiKeys, ApiMemory, CallWindow, Deliveries, DeliveryLog, Endpoints, Registry, Reservation,
-    Secrets,
+    ApiKeys, ApiMemory, CallWindow, Deliveries, DeliveryLog, Endpoints, PortalLinks, Registry,
+    Reservation, Secrets,
 };
 use domain::secret::{Secret, SigningSecrets};
 
@@ -124,6 +126,35 @@ pub async fn keys(store: &impl ApiKeys, record: &ApiKeyRecord) {
     let stranger = ApiKeyRecord { id: "key_stranger".into(), ..record.clone() };
     assert_eq!(store.note_use(&stranger, at(8)).await, Ok(()));
     assert_eq!(store.api_key("key_stranger").await, Ok(None), "a note makes no key");
+}
+
+/// A link is kept once, as it was made.
+pub async fn links(store: &impl PortalLinks) {
+    let scope = |product, endpoint_id| PortalScope {
+        account_id: AccountId::parse("acct_1").expect("valid"),
+        product,
+        endpoint_id,
+    };
+    let link = |id: &str, scope| PortalLink {
+        id: id.into(),
+        hash: format!("hash of {id}"),
+        scope,
+        made_with: "key_1".into(),
+        created_at: at(0),
+        expires_at: at(60),
+    };
+    let endpoint = EndpointId::parse("ep_link").ok();
+    let links =
+        [link("plk_a", scope(None, None)), link("plk_b", scope(Some(Product::Telnxo), endpoint))];
+    for link in &links {
+        assert_eq!(store.link(&link.id).await, Ok(None));
+        assert_eq!(store.keep_link(link).await, Ok(()));
+    }
+    let other = PortalLink { hash: "another".into(), ..links[0].clone() };
+    assert_eq!(store.keep_link(&other).await, Ok(()));
+    for link in links {
+        assert_eq!(store.link(&link.id).await, Ok(Some(link)));
+    }
 }
 
 /// Calls up to a limit; one reservation for a name.

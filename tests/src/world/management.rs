@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::portal::PageAddress;
 use api::{Api, Rules};
 use domain::Timestamp;
 use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
@@ -9,9 +10,10 @@ use domain::delivery::Delivery;
 use domain::endpoint::Endpoint;
 use domain::ids::EndpointId;
 use domain::log::{LogPlace, LogQuery, newest_first};
+use domain::portal::PortalLink;
 use domain::ports::{
-    ApiKeys, ApiMemory, CallWindow, DeliveryLog, EndpointKey, Fresh, Page, PortResult, Registry,
-    Reservation,
+    ApiKeys, ApiMemory, CallWindow, DeliveryLog, EndpointKey, Fresh, Page, PortResult, PortalLinks,
+    Registry, Reservation,
 };
 use domain::secret::{Secret, SigningSecrets};
 use domain::target::TargetRules;
@@ -156,6 +158,19 @@ impl ApiMemory for World {
     }
 }
 
+impl PortalLinks for World {
+    async fn keep_link(&self, link: &PortalLink) -> PortResult<()> {
+        let keep = |state: &mut State| {
+            state.links.entry(link.id.clone()).or_insert_with(|| link.clone());
+        };
+        self.call("api_state.keep_link", keep).await
+    }
+
+    async fn link(&self, id: &str) -> PortResult<Option<PortalLink>> {
+        self.call("api_state.link", |state| state.links.get(id).cloned()).await
+    }
+}
+
 /// New, and the same in every run.
 impl Fresh for World {
     fn endpoint_id(&self) -> PortResult<EndpointId> {
@@ -164,6 +179,10 @@ impl Fresh for World {
 
     fn secret(&self) -> PortResult<Secret> {
         Ok(Secret::from_random([self.next_fresh(); 24]))
+    }
+
+    fn portal_token(&self) -> PortResult<ApiKey> {
+        Ok(ApiKey::portal_token([self.next_fresh(); 24]))
     }
 }
 
@@ -174,6 +193,7 @@ impl World {
             retention: RETENTION,
             secret_overlap: Duration::from_secs(86_400),
             targets: TargetRules::PublicHttps,
+            page: PageAddress::FunctionUrl,
         };
         Api { store: self.clone(), chance: self.clone(), rules }
     }

@@ -16,6 +16,7 @@ use domain::delivery::{Answer, Delivery, Outcome};
 use domain::endpoint::{Endpoint, EndpointState, EventPattern};
 use domain::event::Event;
 use domain::ids::{AccountId, DeliveryId, EndpointId, EventId};
+use domain::portal::PortalLink;
 use domain::ports::{Announcement, Refused, Reservation};
 use domain::schedule::RetrySchedule;
 use domain::secret::{Secret, SigningSecrets};
@@ -69,6 +70,8 @@ pub struct State {
     pub calls: BTreeMap<String, u32>,
     /// Idempotency keys.
     pub reservations: BTreeMap<String, Reservation>,
+    /// Portal links, by id.
+    pub links: BTreeMap<String, PortalLink>,
     /// What goes wrong.
     pub faults: Faults,
     interference: Option<Interference>,
@@ -141,6 +144,7 @@ impl World {
             api_keys: BTreeMap::new(),
             calls: BTreeMap::new(),
             reservations: BTreeMap::new(),
+            links: BTreeMap::new(),
             faults: Faults::default(),
             interference: None,
             sqs_delay_max_s: 900,

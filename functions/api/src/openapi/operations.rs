@@ -30,7 +30,7 @@ pub(super) struct Operation {
 }
 
 const BAD: (u16, &str) = (400, "A field or parameter is wrong; `field` names it");
-const SCOPE: (u16, &str) = (403, "The key does not open what was named");
+const SCOPE: (u16, &str) = (403, "The key, or the link, does not open this");
 const GONE: (u16, &str) = (404, "No such thing, or not yours");
 const LOST: (u16, &str) = (409, "Changed by somebody else meanwhile");
 const LARGE: (u16, &str) = (413, "The body is too large");
@@ -123,7 +123,7 @@ pub(super) fn of(route: Route) -> Operation {
                 "deleteEndpoint",
                 "Delete an endpoint; what waits for it ends",
                 "",
-                &[GONE, LOST],
+                &[SCOPE, GONE, LOST],
             )
         },
         Route::EnableEndpoint => plain(
@@ -142,13 +142,13 @@ pub(super) fn of(route: Route) -> Operation {
             "rotateSecret",
             "A new secret; the old one signs beside it for the overlap",
             "RotatedSecret",
-            &[GONE, (409, "A rotation is under way, or somebody else was faster")],
+            &[SCOPE, GONE, (409, "A rotation is under way, or somebody else was faster")],
         ),
         Route::FinishRotation => plain(
             "finishRotation",
             "End the overlap: the new secret signs alone",
             "Endpoint",
-            &[GONE, LOST],
+            &[SCOPE, GONE, LOST],
         ),
         Route::ListDeliveries => Operation {
             parameters: [
@@ -200,6 +200,16 @@ pub(super) fn of(route: Route) -> Operation {
                 "Reconciliation: every event in the window and what became of it; `totals` \
                     count from the first page on, so the last page has those of the window",
                 "Report",
+                &[SCOPE],
+            )
+        },
+        Route::CreatePortalLink => Operation {
+            body: Some("NewPortalLink"),
+            success: (201, Some("PortalLink")),
+            ..plain(
+                "createPortalLink",
+                "A signed-in link to the page for one account, or one endpoint of it",
+                "",
                 &[SCOPE],
             )
         },

@@ -4,6 +4,7 @@
 use domain::catalogue::CATALOGUE;
 use domain::delivery::Outcome;
 use domain::envelope::Product;
+use domain::limits::{PORTAL_LINK_MAX_S, PORTAL_LINK_MIN_S};
 use serde_json::{Map, Value, json};
 
 /// All of them, by name.
@@ -271,5 +272,18 @@ fn others() -> Value {
         ("code", number()),
         ("field?", text(None)),
     ]);
-    json!({"Report": report, "Error": error, "Document": {"type": "object"}})
+    let lifetime = json!({
+        "type": "integer", "minimum": PORTAL_LINK_MIN_S, "maximum": PORTAL_LINK_MAX_S,
+        "description": "Seconds until it opens nothing any more",
+    });
+    let new_link = object(&[
+        ("account_id?", of_parameter("account_id")),
+        ("endpoint_id?", of_id("/v1/endpoints")),
+        ("expires_in", lifetime),
+    ]);
+    json!({
+        "Report": report, "Error": error, "Document": {"type": "object"},
+        "NewPortalLink": new_link,
+        "PortalLink": object(&[("url", text(Some("#token=rwp_[0-9a-f]{56}$")))]),
+    })
 }

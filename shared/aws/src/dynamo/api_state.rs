@@ -1,8 +1,10 @@
-//! What the API remembers from one call to the next: call counts and idempotency keys. Everything
-//! in here expires.
+//! What the API remembers from one call to the next: call counts, idempotency keys, portal links.
+//! Everything in here expires.
 
 use domain::Timestamp;
-use domain::ports::{ApiMemory, CallWindow, PortError, PortResult, Reservation};
+use domain::envelope::Product;
+use domain::portal::{PortalLink, PortalScope};
+use domain::ports::{ApiMemory, CallWindow, PortError, PortResult, PortalLinks, Reservation};
 
 use super::item::{Item, Reader, Unreadable, Writer, number, text};
 use super::request::{Place, Read, Update};
@@ -37,6 +39,59 @@ impl ApiMemory for Store {
         let standing = standing.ok_or_else(|| PortError::new(place.call, "it has just expired"))?;
         reservation(&standing).map_err(|e| place.unreadable(e))
     }
+}
+
+/// Here rather than among the API keys, where people and nobody else make records.
+impl PortalLinks for Store {
+    async fn keep_link(&self, link: &PortalLink) -> PortResult<()> {
+        let mut update = Update::default();
+        update.set("hash", text(&link.hash));
+        update.set("account_id", text(&link.scope.account_id));
+        if let Some(product) = link.scope.product {
+            update.set("product", text(product.as_str()));
+        }
+        if let Some(endpoint_id) = &link.scope.endpoint_id {
+            update.set("endpoint_id", text(endpoint_id));
+        }
+        update.set("made_with", text(&link.made_with));
+        update.set("created_at", text(link.created_at));
+        expire(&mut update, link.expires_at);
+        let hash = update.name("hash");
+        update.only_if(format!("attribute_not_exists({hash})"));
+        // Ids are derived from random tokens: what is there is this link, kept by an earlier try.
+        self.update(at("api_state.keep_link"), key(&link_name(&link.id)), update).await.map(drop)
+    }
+
+    async fn link(&self, id: &str) -> PortResult<Option<PortalLink>> {
+        let place = at("api_state.link");
+        let item = self.read(place, key(&link_name(id)), Read::Consistent).await?;
+        let link = item.map(|item| portal_link(id, &item));
+        link.transpose().map_err(|e| place.unreadable(e))
+    }
+}
+
+fn link_name(id: &str) -> String {
+    format!("portal#{id}")
+}
+
+fn portal_link(id: &str, item: &Item) -> Result<PortalLink, Unreadable> {
+    let item = Reader(item);
+    let product = item.text_opt("product")?;
+    let product = product.map(|name| Product::parse(name).ok_or(Unreadable("product")));
+    let endpoint_id = item.text_opt("endpoint_id")?;
+    let endpoint_id = endpoint_id.map(|id| id.parse().map_err(|_| Unreadable("endpoint_id")));
+    Ok(PortalLink {
+        id: id.to_owned(),
+        hash: item.text("hash")?.to_owned(),
+        scope: PortalScope {
+            account_id: item.parsed("account_id")?,
+            product: product.transpose()?,
+            endpoint_id: endpoint_id.transpose()?,
+        },
+        made_with: item.text("made_with")?.to_owned(),
+        created_at: item.moment("created_at")?,
+        expires_at: item.moment("expires_at")?,
+    })
 }
 
 fn at(call: &'static str) -> Place {

@@ -4,11 +4,12 @@ use std::future::Future;
 
 use super::PortResult;
 use crate::Timestamp;
-use crate::api_key::ApiKeyRecord;
+use crate::api_key::{ApiKey, ApiKeyRecord};
 use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
 use crate::ids::{AccountId, EndpointId};
 use crate::log::{LogPlace, LogQuery};
+use crate::portal::PortalLink;
 use crate::secret::{Secret, SigningSecrets};
 
 /// One page of a list.
@@ -100,6 +101,16 @@ pub trait ApiKeys: Sync {
     ) -> impl Future<Output = PortResult<()>> + Send;
 }
 
+/// Portal links.
+pub trait PortalLinks: Sync {
+    /// Keeps a new link until it expires. MUST never change one that is there.
+    fn keep_link(&self, link: &PortalLink) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// A link, by its id. MUST see every one whose keeping was answered before the call began;
+    /// MAY answer one that has expired.
+    fn link(&self, id: &str) -> impl Future<Output = PortResult<Option<PortalLink>>> + Send;
+}
+
 /// A caller's calls within one stretch of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallWindow {
@@ -156,4 +167,10 @@ pub trait Fresh: Sync {
     /// # Errors
     /// If there is no randomness to be had.
     fn secret(&self) -> PortResult<Secret>;
+
+    /// A new portal link's token.
+    ///
+    /// # Errors
+    /// If there is no randomness to be had.
+    fn portal_token(&self) -> PortResult<ApiKey>;
 }
