@@ -2,6 +2,7 @@
 
 use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::ports::Clock;
+use tests::conformance::health::health;
 use tests::conformance::management::{keys, links, log, memory, registry};
 use tests::conformance::{claims, commits, due, events};
 use tests::stack::Stack;
@@ -24,6 +25,7 @@ fn the_store_in_memory() {
         claims(&world).await;
         due(&world).await;
         registry(&world).await;
+        health(&world).await;
         log(&world).await;
         keys(&world, &record).await;
         memory(&world).await;
@@ -40,6 +42,7 @@ async fn the_store_in_dynamodb() {
     claims(&stack.store).await;
     due(&stack.store).await;
     registry(&stack.store).await;
+    health(&stack.store).await;
     log(&stack.store).await;
     let record = key();
     stack.store.create_api_key(&record).await.expect("created");

@@ -32,7 +32,10 @@ OUTPUTS = {
 TABLES = {
     "EndpointsTable": {
         "keys": ["account_id", "endpoint_id"],
-        "indexes": {"by_endpoint_id": ["endpoint_id"]},
+        "indexes": {
+            "by_endpoint_id": ["endpoint_id"],
+            "in_trouble": ["trouble", "endpoint_id"],
+        },
         "ttl": "ttl",
         "restorable": True,
     },

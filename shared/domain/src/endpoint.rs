@@ -1,14 +1,19 @@
 //! A customer's endpoint, and which events it gets.
 
 pub mod change;
+pub mod notice;
 pub mod register;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::Timestamp;
 use crate::envelope::{Envelope, Product, is_event_name};
+use crate::health::Health;
 use crate::ids::{AccountId, EndpointId};
 use crate::limits::EVENT_NAME_CHARS;
+
+use notice::EndpointNotice;
 
 /// A registered endpoint. Its secret is kept apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +48,10 @@ pub struct Endpoint {
     pub created_at: Timestamp,
     /// When it was last changed by a person.
     pub updated_at: Timestamp,
+    /// What is known of its failures.
+    pub health: Health,
+    /// What must still be told about it.
+    pub notices: BTreeSet<EndpointNotice>,
 }
 
 /// A header the owner wants on every request.
@@ -210,6 +219,8 @@ pub(crate) mod tests {
             enabled_at: at,
             created_at: at,
             updated_at: at,
+            health: Health::default(),
+            notices: BTreeSet::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use crate::Timestamp;
-use crate::limits::{ACCOUNT_ID_CHARS, DELIVERY_ID_CHARS, DUE_SHARDS};
+use crate::limits::{ACCOUNT_ID_CHARS, DELIVERY_ID_CHARS, DUE_SHARDS, TROUBLE_SHARDS};
 
 /// The text is not an id of the wanted kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +69,11 @@ impl AccountId {
 }
 
 impl EndpointId {
+    /// The shard of the index of endpoints in trouble it belongs to: the same for ever.
+    pub fn trouble_shard(&self) -> u8 {
+        Sha256::digest(self.as_str())[0] % TROUBLE_SHARDS
+    }
+
     /// # Errors
     /// [`NotAnId`] if the text is no endpoint id.
     pub fn parse(text: &str) -> Result<Self, NotAnId> {

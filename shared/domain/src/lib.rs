@@ -12,6 +12,8 @@
 //! | [`delivery`] | one event on its way to one endpoint, and its attempts |
 //! | [`attempt`] | what a wake-up means, and what an attempt changes |
 //! | [`sweep`] | what an overdue delivery needs |
+//! | [`health`] | since when an endpoint is failing, and what follows |
+//! | [`health`] | since when an endpoint is failing, and what follows from it |
 //! | [`schedule`] | when the next attempt is |
 //! | [`arrange`] | how a wake-up for that moment is made |
 //! | [`announce`] | what is told on the bus, and that it is never forgotten |
@@ -37,6 +39,7 @@ pub mod endpoint;
 pub mod envelope;
 pub mod event;
 pub mod failure;
+pub mod health;
 pub mod ids;
 pub mod limits;
 pub mod log;

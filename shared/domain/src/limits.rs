@@ -118,6 +118,25 @@ pub const BACK_OFF_MAX_S: u32 = 3_600;
 /// somebody else made progress, so more than a few in a row is not a race but a fault.
 pub const DECISIONS: usize = 5;
 
+/// Longest step in which an endpoint's health is recorded, in seconds: a failing endpoint, however
+/// busy, costs a write or two a minute.
+pub const HEALTH_STEP_MAX_S: u64 = 60;
+/// A step is at most this part of the time to disable.
+pub const HEALTH_STEP_SHARE: u32 = 100;
+/// Steps of failing beyond the time to disable: more than a request and its record can take, so that
+/// a success that ran beside the first failure is never within the time.
+pub const HEALTH_MARGIN_STEPS: u32 = 3;
+/// Steps after the last failure from which on a success ends the record.
+pub const HEALTH_CLEARED_AFTER_STEPS: u32 = 10;
+/// An endpoint is warned of, or disabled, only if it failed in this part of the time to disable.
+pub const HEALTH_RECENT_SHARE: u32 = 7;
+/// Notices pending on an endpoint, above which switching it on and off is no longer announced: a
+/// bus that is down for hours must not fill the item.
+pub const NOTICES_PENDING: usize = 100;
+/// Partitions of the index of endpoints in trouble: when the network is at fault, all endpoints
+/// enter it within a minute.
+pub const TROUBLE_SHARDS: u8 = 4;
+
 /// Scheduled attempts of a delivery: the documented five. The template takes exactly four delays.
 pub const SCHEDULED_ATTEMPTS: u8 = 5;
 /// Bytes of a request to the API. The largest, an endpoint with all its headers and subscriptions,

@@ -5,6 +5,7 @@
 //! Every call MUST end within a limit of its own, and MUST be safe to make again after an error:
 //! an error means "perhaps it happened".
 
+mod health;
 mod management;
 
 use std::future::Future;
@@ -20,6 +21,7 @@ use crate::schedule::{Roll, Tier};
 use crate::secret::SigningSecrets;
 use crate::wakeup::{Lane, WakeUp};
 
+pub use health::EndpointHealth;
 pub use management::{
     ApiKeys, ApiMemory, CallWindow, DeliveryLog, EndpointKey, Fresh, Page, PortalLinks, Registry,
     Reservation,

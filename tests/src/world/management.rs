@@ -57,9 +57,7 @@ impl Registry for World {
             all.retain(|e| after.is_none_or(|k| (&e.account_id, &e.id) > (&k.account_id, &k.id)));
             let more = all.len() > limit;
             all.truncate(limit);
-            let key =
-                |e: &Endpoint| EndpointKey { account_id: e.account_id.clone(), id: e.id.clone() };
-            Page { next: all.last().filter(|_| more).map(key), items: all }
+            Page { next: all.last().filter(|_| more).map(EndpointKey::of), items: all }
         };
         self.call("endpoints.all", read).await
     }
@@ -75,7 +73,14 @@ impl Registry for World {
                 e.id == was.id && e.updated_at == was.updated_at && e.state == was.state
             };
             let found = state.endpoints.iter_mut().find(same);
-            found.map(|endpoint| *endpoint = now.clone()).is_some()
+            let replace = |endpoint: &mut Endpoint| {
+                // Health is others' while the state stays, and so are notices, whatever happens.
+                let health = if was.state == now.state { endpoint.health } else { now.health };
+                let new = now.notices.difference(&was.notices).copied();
+                let notices = endpoint.notices.iter().copied().chain(new).collect();
+                *endpoint = Endpoint { health, notices, ..now.clone() };
+            };
+            found.map(replace).is_some()
         };
         self.call("endpoints.replace", replace).await
     }

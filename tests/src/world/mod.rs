@@ -2,11 +2,12 @@
 
 mod faults;
 mod fuse;
+mod health;
 mod management;
 mod ports;
 mod steps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use domain::api_key::ApiKeyRecord;
 use domain::delivery::{Answer, Delivery, Outcome};
 use domain::endpoint::{Endpoint, EndpointState, EventPattern};
 use domain::event::Event;
+use domain::health::Health;
 use domain::ids::{AccountId, DeliveryId, EndpointId, EventId};
 use domain::portal::PortalLink;
 use domain::ports::{Announcement, Refused, Reservation};
@@ -64,6 +66,8 @@ pub struct State {
     pub receiver: Box<dyn FnMut(&Post) -> Answer + Send>,
     /// The dice of the use cases: what every throw shows.
     pub roll: u64,
+    /// Until when somebody has reserved the telling of an endpoint's notices.
+    pub telling: BTreeMap<EndpointId, Timestamp>,
     /// API keys, by id.
     pub api_keys: BTreeMap<String, ApiKeyRecord>,
     /// Calls counted, by window.
@@ -141,6 +145,7 @@ impl World {
             posts: Vec::new(),
             receiver: Box::new(|_| answer(200)),
             roll: 0,
+            telling: BTreeMap::new(),
             api_keys: BTreeMap::new(),
             calls: BTreeMap::new(),
             reservations: BTreeMap::new(),
@@ -186,6 +191,8 @@ impl World {
             enabled_at: now,
             created_at: now,
             updated_at: now,
+            health: Health::default(),
+            notices: BTreeSet::new(),
         };
         let current = Secret::from_random([7; 24]);
         let mut state = self.state();

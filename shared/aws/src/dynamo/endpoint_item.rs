@@ -6,6 +6,7 @@ use domain::envelope::Product;
 use domain::ids::{AccountId, EndpointId};
 use domain::secret::{Secret, SigningSecrets};
 
+use super::health;
 use super::item::{Item, Reader, Unreadable, Writer, number, text};
 
 const ENABLED: &str = "enabled";
@@ -35,15 +36,24 @@ pub(super) fn to_item(endpoint: &Endpoint) -> Item {
         .with("enabled_at", text(endpoint.enabled_at))
         .with("created_at", text(endpoint.created_at))
         .with("updated_at", text(endpoint.updated_at));
-    let item = item.with("status", text(status(endpoint)));
-    match endpoint.state {
-        EndpointState::Enabled => item,
-        EndpointState::Disabled { reason, at } => {
-            item.with("disabled_reason", text(reason.as_str())).with("disabled_at", text(at))
-        }
-        EndpointState::Deleted { at } => item.with("deleted_at", text(at)),
-    }
-    .item()
+    let state = state_attributes(endpoint).into_iter();
+    let item = state.fold(item, |item, (name, value)| item.with_some(name, value));
+    health::write(item, endpoint).item()
+}
+
+/// The attributes of an endpoint's state.
+pub(super) fn state_attributes(endpoint: &Endpoint) -> [(&'static str, Option<AttributeValue>); 4] {
+    let (disabled, deleted_at) = match endpoint.state {
+        EndpointState::Enabled => (None, None),
+        EndpointState::Disabled { reason, at } => (Some((reason, at)), None),
+        EndpointState::Deleted { at } => (None, Some(at)),
+    };
+    [
+        ("status", Some(text(status(endpoint)))),
+        ("disabled_reason", disabled.map(|(reason, _)| text(reason.as_str()))),
+        ("disabled_at", disabled.map(|(_, at)| text(at))),
+        ("deleted_at", deleted_at.map(text)),
+    ]
 }
 
 /// An endpoint's state, as it is written.
@@ -78,6 +88,8 @@ pub(super) fn from_item(item: &Item) -> Result<Endpoint, Unreadable> {
         enabled_at: item.moment("enabled_at")?,
         created_at: item.moment("created_at")?,
         updated_at: item.moment("updated_at")?,
+        health: health::read(item)?,
+        notices: health::read_notices(item.0)?,
     })
 }
 
@@ -143,7 +155,11 @@ pub(super) fn secrets_from_item(item: &Item) -> Result<SigningSecrets, Unreadabl
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use domain::Timestamp;
+    use domain::endpoint::notice::{Channel, EndpointNotice, Happening};
+    use domain::health::Health;
 
     use super::*;
 
@@ -169,6 +185,8 @@ mod tests {
             enabled_at: at,
             created_at: at,
             updated_at: at,
+            health: Health::default(),
+            notices: BTreeSet::new(),
         }
     }
 
@@ -187,6 +205,18 @@ mod tests {
         for reason in [DisabledReason::Manual, DisabledReason::Failing] {
             check(|e| e.state = EndpointState::Disabled { reason, at });
         }
+        check(|e| {
+            e.health = Health {
+                last_failure_at: Some(Timestamp::from_secs(1)),
+                failing_since: Some(Timestamp::from_secs(2)),
+                last_success_at: Some(Timestamp::from_secs(3)),
+                alerted_for: Some(Timestamp::from_secs(4)),
+                warned_for: Some(Timestamp::from_secs(5)),
+            };
+            let notice =
+                |channel| EndpointNotice { at, channel, what: Happening::Failing, since: Some(at) };
+            e.notices = [Channel::Bus, Channel::Mail].map(notice).into();
+        });
         check(|e| {
             e.product = None;
             e.platform_id = None;

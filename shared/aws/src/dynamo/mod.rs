@@ -9,6 +9,7 @@
 //! | `events` | accepted events: the port, and an event and its item |
 //! | `endpoints` | endpoints and their secrets: the ports |
 //! | `endpoint_item` | an endpoint and its item |
+//! | `health` | endpoint health: the port, and health on an endpoint's item |
 //! | `registry` | endpoints as people register and change them: the port |
 //! | `api_keys` | API keys |
 //! | `api_state` | what the API remembers: the port |
@@ -24,6 +25,7 @@ mod delivery_item;
 mod endpoint_item;
 mod endpoints;
 mod events;
+mod health;
 mod item;
 mod listing;
 mod registry;

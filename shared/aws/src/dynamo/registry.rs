@@ -7,13 +7,13 @@ use domain::ids::EndpointId;
 use domain::ports::{EndpointKey, Endpoints, Page, PortResult, Registry};
 use domain::secret::SigningSecrets;
 
-use super::Store;
 use super::endpoint_item::{
     from_item, key, secrets_from_item, secrets_key, secrets_to_item, status, to_item,
 };
 use super::endpoints::{at, at_secrets};
 use super::item::{Item, Reader, Unreadable, number, text};
 use super::request::Update;
+use super::{Store, health};
 use crate::error::port_error;
 
 /// What people set, and what follows from it. Whatever else is on an endpoint's item belongs to
@@ -150,6 +150,7 @@ fn replacement(was: &Endpoint, now: &Endpoint) -> Update {
     for attribute in SETTINGS {
         update.set_or_remove(attribute, item.remove(attribute));
     }
+    health::reset(&mut update, was, now);
     update.only_if_is("updated_at", text(was.updated_at));
     update.only_if_is("status", text(status(was)));
     update
@@ -160,7 +161,7 @@ fn expire(update: &mut Update, at: Timestamp) {
     update.set("ttl", number(at.ceil_secs()));
 }
 
-fn endpoint_key(item: &Item) -> Result<EndpointKey, Unreadable> {
+pub(super) fn endpoint_key(item: &Item) -> Result<EndpointKey, Unreadable> {
     let item = Reader(item);
     Ok(EndpointKey { account_id: item.parsed("account_id")?, id: item.parsed("endpoint_id")? })
 }

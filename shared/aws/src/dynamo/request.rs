@@ -145,6 +145,7 @@ pub(super) struct Update {
     set: Vec<String>,
     remove: Vec<String>,
     add: Vec<String>,
+    delete: Vec<String>,
     condition: Vec<String>,
     names: HashMap<String, String>,
     values: Item,
@@ -190,10 +191,16 @@ impl Update {
         self.remove.push(name);
     }
 
-    /// Adds to a number; an absent one counts from 0.
+    /// Adds to a number, or members to a set; an absent one counts from 0, or is empty.
     pub fn add(&mut self, attribute: &str, value: AttributeValue) {
         let (name, value) = (self.name(attribute), self.value(attribute, value));
         self.add.push(format!("{name} {value}"));
+    }
+
+    /// Takes members out of a set; one that becomes empty is gone.
+    pub fn delete(&mut self, attribute: &str, value: AttributeValue) {
+        let (name, value) = (self.name(attribute), self.value(attribute, value));
+        self.delete.push(format!("{name} {value}"));
     }
 
     /// Only if this holds too.
@@ -207,12 +214,28 @@ impl Update {
         self.only_if(format!("{name} = {value}"));
     }
 
+    /// Only if an attribute is there.
+    pub fn only_if_there(&mut self, attribute: &str) {
+        let name = self.name(attribute);
+        self.only_if(format!("attribute_exists({name})"));
+    }
+
+    /// Only if an attribute is not there.
+    pub fn only_if_absent(&mut self, attribute: &str) {
+        let name = self.name(attribute);
+        self.only_if(format!("attribute_not_exists({name})"));
+    }
+
     fn expression(&self) -> String {
         let clause = |verb: &str, parts: &[String]| {
             (!parts.is_empty()).then(|| format!("{verb} {}", parts.join(", ")))
         };
-        let clauses =
-            [clause("SET", &self.set), clause("REMOVE", &self.remove), clause("ADD", &self.add)];
+        let clauses = [
+            clause("SET", &self.set),
+            clause("REMOVE", &self.remove),
+            clause("ADD", &self.add),
+            clause("DELETE", &self.delete),
+        ];
         clauses.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 }

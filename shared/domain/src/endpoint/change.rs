@@ -1,11 +1,15 @@
 //! What people change on a registered endpoint. Each change is a new endpoint, to be written only
 //! if the old one still stands.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::Timestamp;
+use crate::endpoint::notice::{Channel, EndpointNotice, Happening};
 use crate::endpoint::register::{FieldError, Registration};
 use crate::endpoint::{DisabledReason, Endpoint, EndpointState};
+use crate::health::Health;
+use crate::limits::NOTICES_PENDING;
 use crate::target::TargetRules;
 
 impl Registration {
@@ -45,6 +49,8 @@ impl Endpoint {
             enabled_at: self.enabled_at,
             created_at: self.created_at,
             updated_at: self.touched(now),
+            health: self.health,
+            notices: self.notices.clone(),
             ..checked
         })
     }
@@ -56,7 +62,16 @@ impl Endpoint {
             EndpointState::Disabled { .. } => {
                 let at = self.touched(now);
                 let state = EndpointState::Enabled;
-                Some(Self { state, enabled_at: at, updated_at: at, ..self.clone() })
+                let notices = self.notices_with(Happening::Enabled, at);
+                let health = Health::default();
+                Some(Self {
+                    state,
+                    enabled_at: at,
+                    updated_at: at,
+                    health,
+                    notices,
+                    ..self.clone()
+                })
             }
         }
     }
@@ -68,7 +83,9 @@ impl Endpoint {
             EndpointState::Enabled => {
                 let at = self.touched(now);
                 let state = EndpointState::Disabled { reason: DisabledReason::Manual, at };
-                Some(Self { state, updated_at: at, ..self.clone() })
+                let notices = self.notices_with(Happening::DisabledByHand, at);
+                let health = Health::default();
+                Some(Self { state, updated_at: at, health, notices, ..self.clone() })
             }
         }
     }
@@ -81,9 +98,18 @@ impl Endpoint {
             EndpointState::Enabled | EndpointState::Disabled { .. } => {
                 let at = self.touched(now);
                 let (state, headers) = (EndpointState::Deleted { at }, Vec::new());
-                Some(Self { state, headers, updated_at: at, ..self.clone() })
+                let health = Health::default();
+                Some(Self { state, headers, updated_at: at, health, ..self.clone() })
             }
         }
+    }
+
+    fn notices_with(&self, what: Happening, at: Timestamp) -> BTreeSet<EndpointNotice> {
+        let mut notices = self.notices.clone();
+        if notices.len() < NOTICES_PENDING {
+            notices.insert(EndpointNotice { at, channel: Channel::Bus, what, since: None });
+        }
+        notices
     }
 
     /// The moment written with a change: later than that of the change before, whatever the clock
@@ -114,6 +140,12 @@ mod tests {
         assert_eq!(on.state, EndpointState::Enabled);
         assert_eq!(on.enabled_at, on.updated_at);
         assert!(on.updated_at > off.updated_at, "two changes never share a moment");
+        let told: Vec<_> = on.notices.iter().map(|n| (n.channel, n.what, n.at)).collect();
+        let expected = [
+            (Channel::Bus, Happening::DisabledByHand, off.updated_at),
+            (Channel::Bus, Happening::Enabled, on.updated_at),
+        ];
+        assert_eq!(told, expected, "both are to be announced");
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Registering an endpoint: what is asked for, checked field by field.
 
+use std::collections::BTreeSet;
+
 use crate::Timestamp;
 use crate::endpoint::{CustomHeader, Endpoint, EndpointState, EventPattern};
 use crate::envelope::Product;
+use crate::health::Health;
 use crate::ids::{AccountId, EndpointId};
 use crate::limits::{
     ALERT_EMAIL_CHARS, CUSTOM_HEADER_BYTES, CUSTOM_HEADERS, DESCRIPTION_CHARS, EVENT_TYPES_BYTES,
@@ -74,6 +77,8 @@ impl Registration {
             enabled_at: now,
             created_at: now,
             updated_at: now,
+            health: Health::default(),
+            notices: BTreeSet::new(),
         })
     }
 }

@@ -30,6 +30,13 @@ pub struct EndpointKey {
     pub id: EndpointId,
 }
 
+impl EndpointKey {
+    /// Of this endpoint.
+    pub fn of(endpoint: &Endpoint) -> Self {
+        Self { account_id: endpoint.account_id.clone(), id: endpoint.id.clone() }
+    }
+}
+
 /// Endpoints, as people register and change them.
 pub trait Registry: Sync {
     /// Registers an endpoint: its secrets first, so that one that can be found can be signed for.
@@ -57,8 +64,9 @@ pub trait Registry: Sync {
     ) -> impl Future<Output = PortResult<Page<Endpoint, EndpointKey>>> + Send;
 
     /// Writes what people set on an endpoint; a deleted one goes for good at `expires_at`. MUST be
-    /// atomic: true only if state and `updated_at` on record were those of `was`. MUST leave alone
-    /// whatever else is on record with it.
+    /// atomic: true only if state and `updated_at` on record were those of `was`. Notices that are
+    /// new, and with a new state the endpoint's health, are written with it; MUST leave alone
+    /// whatever else is on record.
     fn replace_endpoint(
         &self,
         was: &Endpoint,

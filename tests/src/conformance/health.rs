@@ -1,0 +1,144 @@
+//! Endpoint health: conditional writes, the index of endpoints in trouble, notices.
+
+use std::collections::BTreeSet;
+
+use domain::endpoint::notice::{Channel, EndpointNotice, Happening};
+use domain::endpoint::{DisabledReason, Endpoint, EndpointState};
+use domain::health::Health;
+use domain::ids::EndpointId;
+use domain::limits::TROUBLE_SHARDS;
+use domain::ports::{EndpointHealth, EndpointKey, Endpoints, Registry, Secrets};
+use domain::secret::{Secret, SigningSecrets};
+
+use super::{at, endpoint};
+
+/// Everything the port promises.
+pub async fn health(store: &(impl EndpointHealth + Registry + Endpoints + Secrets)) {
+    let first = register(store, "ep_health").await;
+    let failed = Endpoint {
+        health: Health {
+            last_failure_at: Some(at(5)),
+            failing_since: Some(at(4)),
+            ..Health::default()
+        },
+        ..first.clone()
+    };
+    assert!(!is_in_trouble(store, &first).await);
+    let racers = (0..8).map(|_| store.record_health(&first, &failed));
+    let won = futures::future::join_all(racers).await;
+    assert_eq!(won.iter().filter(|won| **won == Ok(true)).count(), 1, "only as it was read");
+    assert_eq!(read(store, &first).await, failed);
+    assert!(is_in_trouble(store, &first).await);
+
+    // Somebody edits it: health stays, and is no reason for the edit to fail.
+    let edited = Endpoint { description: Some("new".into()), updated_at: at(6), ..first.clone() };
+    assert_eq!(store.replace_endpoint(&first, &edited, None).await, Ok(true));
+    let both = Endpoint { description: Some("new".into()), updated_at: at(6), ..failed.clone() };
+    assert_eq!(read(store, &first).await, both);
+
+    changes_of_state(store, both).await;
+    pages(store).await;
+    let nobody = EndpointKey::of(&Endpoint { id: id("ep_nobody"), ..first });
+    assert_eq!(store.claim_notices(&nobody, at(90), at(1)).await, Ok(false));
+    assert_eq!(store.finish_notice(&nobody, &notice(1, Happening::Enabled)).await, Ok(()));
+    assert_eq!(store.endpoint(&nobody.account_id, &nobody.id).await, Ok(None), "none is made");
+}
+
+/// The suite disables it; a person's enabling is lost to nobody, and ends its record.
+async fn changes_of_state(store: &(impl EndpointHealth + Registry + Endpoints), was: Endpoint) {
+    let told = [notice(9, Happening::Disabled), notice(8, Happening::Failing)];
+    let off = Endpoint {
+        state: EndpointState::Disabled { reason: DisabledReason::Failing, at: at(9) },
+        health: Health { alerted_for: Some(at(4)), warned_for: Some(at(3)), ..Health::default() },
+        notices: BTreeSet::from(told),
+        ..was.clone()
+    };
+    let succeeded = Health { last_success_at: Some(at(7)), ..was.health };
+    let stale = Endpoint { health: succeeded, ..was.clone() };
+    assert_eq!(store.record_health(&stale, &off).await, Ok(false), "a success wins");
+    let stale = Endpoint { enabled_at: at(7), ..was.clone() };
+    assert_eq!(store.record_health(&stale, &off).await, Ok(false), "an enabling wins");
+    assert_eq!(store.record_health(&was, &off).await, Ok(true));
+    assert_eq!(read(store, &was).await, off);
+    assert_eq!(store.record_health(&was, &off).await, Ok(false), "another state");
+
+    let key = EndpointKey::of(&was);
+    let racers = (0..8).map(|_| store.claim_notices(&key, at(90), at(30)));
+    let won = futures::future::join_all(racers).await;
+    assert_eq!(won.iter().filter(|won| **won == Ok(true)).count(), 1);
+    assert_eq!(store.claim_notices(&key, at(120), at(89)).await, Ok(false), "it is live");
+    assert_eq!(store.claim_notices(&key, at(120), at(90)).await, Ok(true), "it has run out");
+
+    assert_eq!(store.finish_notice(&key, &told[0]).await, Ok(()));
+    assert_eq!(store.finish_notice(&key, &told[0]).await, Ok(()), "gone is gone");
+    let on = off.enabled(at(40)).expect("disabled");
+    assert_eq!(store.replace_endpoint(&off, &on, None).await, Ok(true));
+    let there = read(store, &was).await;
+    let enabled =
+        EndpointNotice { channel: Channel::Bus, since: None, ..notice(40, Happening::Enabled) };
+    assert_eq!(there.notices, BTreeSet::from([told[1], enabled]), "each for itself");
+    assert_eq!((there.health, there.enabled_at), (Health::default(), at(40)));
+    for notice in &there.notices {
+        assert_eq!(store.finish_notice(&key, notice).await, Ok(()));
+    }
+    let there = read(store, &was).await;
+    assert_eq!(there.notices, BTreeSet::new());
+    assert_eq!(store.record_health(&there, &there).await, Ok(true));
+    assert!(!is_in_trouble(store, &there).await, "taken out");
+}
+
+async fn pages(store: &(impl EndpointHealth + Registry + Endpoints + Secrets)) {
+    let mut registered = BTreeSet::new();
+    for nth in 0..20 {
+        let there = register(store, &format!("ep_trouble{nth}")).await;
+        let health = Health { failing_since: Some(at(1)), ..Health::default() };
+        let failing = Endpoint { health, ..there.clone() };
+        assert_eq!(store.record_health(&there, &failing).await, Ok(true));
+        registered.insert(there.id);
+    }
+    let met = in_trouble(store, 2).await;
+    assert_eq!(met.len(), met.iter().collect::<BTreeSet<_>>().len(), "each once");
+    assert!(registered.iter().all(|id| met.contains(id)));
+}
+
+async fn register(store: &(impl Registry + Secrets), name: &str) -> Endpoint {
+    let endpoint = endpoint(name);
+    let current = Secret::from_random([1; 24]);
+    let secrets = SigningSecrets { current, previous: None };
+    store.create_endpoint(&endpoint, &secrets).await.expect("created").0
+}
+
+async fn read(store: &impl Endpoints, endpoint: &Endpoint) -> Endpoint {
+    let found = store.endpoint(&endpoint.account_id, &endpoint.id).await.expect("read");
+    found.expect("on record")
+}
+
+/// Everything in the index, read in pages.
+async fn in_trouble(store: &impl EndpointHealth, limit: usize) -> Vec<EndpointId> {
+    let mut met = Vec::new();
+    for shard in 0..TROUBLE_SHARDS {
+        let mut after = None;
+        for _ in 0..100 {
+            let page = store.in_trouble(shard, after.as_ref(), limit).await.expect("read");
+            assert!(page.items.len() <= limit);
+            met.extend(page.items.into_iter().map(|key| key.id));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    met
+}
+
+async fn is_in_trouble(store: &impl EndpointHealth, endpoint: &Endpoint) -> bool {
+    in_trouble(store, 50).await.contains(&endpoint.id)
+}
+
+fn notice(seconds: u64, what: Happening) -> EndpointNotice {
+    EndpointNotice { at: at(seconds), what, channel: Channel::Mail, since: Some(at(4)) }
+}
+
+fn id(text: &str) -> EndpointId {
+    EndpointId::parse(text).expect("valid")
+}
