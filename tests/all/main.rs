@@ -2,6 +2,7 @@
 
 mod api;
 mod conformance;
+mod health;
 mod ingest;
 mod journeys;
 mod sender;

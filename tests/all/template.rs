@@ -11,7 +11,7 @@ use futures::stream::{self, StreamExt};
 use local::Layout;
 use serde_json::Value;
 use tests::stack::{Stack, python, spec};
-use tests::world::documented_schedule;
+use tests::world::{DISABLE_AFTER, documented_schedule};
 
 /// Stacks with a missing statement that are probed at once.
 const AT_ONCE: usize = 4;
@@ -50,6 +50,8 @@ fn numbers_that_stand_twice_are_the_same() {
     assert_eq!(number("request_timeout_default_s"), u64::from(limits::REQUEST_TIMEOUT_S));
     assert_eq!(number("retention_max_days"), 365);
     assert_eq!(number("secret_overlap_max_s"), u64::from(limits::SECRET_OVERLAP_MAX_S));
+    assert_eq!(number("disable_after_max_s"), u64::from(limits::DISABLE_AFTER_MAX_S));
+    assert_eq!(number("disable_after_default_s"), DISABLE_AFTER.as_secs());
     assert_eq!(number("give_up_after_max_s"), limits::GIVE_UP_AFTER_MAX_S);
     // A request, the claim's slack, and the writes after it fit the sender's time.
     let least = limits::REQUEST_TIMEOUT_S + limits::CLAIM_SLACK_S + 20;

@@ -15,6 +15,7 @@ PARAMETERS = {
     "SecretOverlapSeconds": "86400",
     "ApiConcurrency": "50",
     "RetentionDays": "30",
+    "DisableAfterSeconds": "604800",
     "PublicBaseUrl": "",
     "AllowInsecureTargets": "false",
 }
@@ -73,7 +74,7 @@ ENVIRONMENT = {
         "SEND_QUEUE_URL", "RETRY_QUEUE_URL", "RETRY_QUEUE_ARN",
         "EVENT_BUS_NAME", "RETRY_SCHEDULE_GROUP", "SCHEDULER_ROLE_ARN",
         "RETRY_DELAYS_SECONDS", "GIVE_UP_AFTER_SECONDS", "SQS_DELAY_MAX_SECONDS",
-        "REQUEST_TIMEOUT_SECONDS", "ALLOW_INSECURE_TARGETS",
+        "REQUEST_TIMEOUT_SECONDS", "DISABLE_AFTER_SECONDS", "ALLOW_INSECURE_TARGETS",
     },
     "SweeperFunction": EVERY_FUNCTION | {
         "DELIVERIES_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL", "EVENT_BUS_NAME",

@@ -24,6 +24,8 @@ NUMBERS = {
     "give_up_after_default_s": ("Parameters", "GiveUpAfterSeconds", "Default"),
     "retention_max_days": ("Parameters", "RetentionDays", "MaxValue"),
     "secret_overlap_max_s": ("Parameters", "SecretOverlapSeconds", "MaxValue"),
+    "disable_after_max_s": ("Parameters", "DisableAfterSeconds", "MaxValue"),
+    "disable_after_default_s": ("Parameters", "DisableAfterSeconds", "Default"),
     "give_up_after_max_s": ("Parameters", "GiveUpAfterSeconds", "MaxValue"),
     "sender_timeout_s": ("Resources", "SenderFunction", "Properties", "Timeout"),
     "ingest_timeout_s": ("Resources", "IngestFunction", "Properties", "Timeout"),

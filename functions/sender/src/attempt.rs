@@ -1,20 +1,22 @@
 //! One attempt: sign, POST, commit, follow up.
 
 use domain::attempt::{Posted, Settlement, settle};
-use domain::delivery::{Answer, Change, Delivery};
+use domain::delivery::{Answer, Change, Delivery, Outcome};
 use domain::endpoint::Endpoint;
 use domain::limits::DECISIONS;
 use domain::ports::{
-    Bus, Clock, Deliveries, Dice, Endpoints, Events, Receiver, Scheduler, Secrets, WakeUps,
+    Bus, Clock, Deliveries, Dice, EndpointHealth, Endpoints, Events, Receiver, Scheduler, Secrets,
+    WakeUps,
 };
 use domain::webhook::request;
 
 use crate::batch::Batch;
+use crate::health::on_record;
 use crate::{Message, Sender, Trouble};
 
 impl<S, Q, H, R, B, C> Sender<S, Q, H, R, B, C>
 where
-    S: Endpoints + Secrets + Events + Deliveries,
+    S: Endpoints + EndpointHealth + Secrets + Events + Deliveries,
     Q: WakeUps,
     H: Scheduler,
     R: Receiver,
@@ -36,12 +38,46 @@ where
         let answer = self.receiver.post(&request, self.rules.waits.request_timeout).await;
         let tier = delivery.scheduled_attempts;
         let posted = Posted { tier, number, url: endpoint.url.clone(), at, answer };
-        let change = self.commit(delivery, &posted).await?;
-        log(delivery, &posted, change.as_ref(), message);
+        let step = self.rules.health_step;
+        if posted.answer.outcome == Outcome::Succeeded {
+            let judge = |known: &Endpoint| known.after_success(at, step);
+            let noting = batch.healths.note(&self.store, endpoint, judge);
+            let committing = self.commit_and_follow_up(delivery, &posted, message);
+            let (committed, noted) = futures::join!(committing, noting);
+            return committed.and(noted);
+        }
+        self.commit_and_follow_up(delivery, &posted, message).await?;
+        let judge = |known: &Endpoint| known.after_failure(at, endpoint.enabled_at, step);
+        batch.healths.note(&self.store, endpoint, judge).await
+    }
+
+    async fn commit_and_follow_up(
+        &self,
+        delivery: &Delivery,
+        posted: &Posted,
+        message: &Message,
+    ) -> Result<(), Trouble> {
+        let change = self.commit(delivery, posted).await?;
+        log(delivery, posted, change.as_ref(), message);
         match change {
             Some(change) => Ok(self.follow_up(delivery, &change).await?),
             None => Ok(()),
         }
+    }
+
+    /// Notes what is on record, if the one who put it there may have died before noting it.
+    pub(crate) async fn note_again(
+        &self,
+        batch: &Batch<'_, S>,
+        delivery: &Delivery,
+        message: &Message,
+    ) -> Result<(), Trouble> {
+        if message.received <= 1 || delivery.attempts.is_empty() {
+            return Ok(());
+        }
+        let Some(endpoint) = batch.endpoint(delivery).await? else { return Ok(()) };
+        let judge = |known: &Endpoint| on_record(delivery, known, self.rules.health_step);
+        batch.healths.note(&self.store, &endpoint, judge).await
     }
 
     /// Commits what a POST changes, deciding again on what is there whenever somebody was faster.

@@ -12,6 +12,8 @@ use domain::ports::{Endpoints, Events, PortResult, Secrets};
 use domain::secret::SigningSecrets;
 use tokio::sync::OnceCell;
 
+use crate::health::Healths;
+
 /// Reads through to the store, once per thing. A failed read is not kept: the next record that
 /// needs the thing asks again.
 pub(crate) struct Batch<'s, S> {
@@ -19,11 +21,14 @@ pub(crate) struct Batch<'s, S> {
     endpoints: Once<EndpointId, Option<Endpoint>>,
     secrets: Once<EndpointId, Option<SigningSecrets>>,
     events: Once<EventId, Option<Event>>,
+    /// What is known of the endpoints' health.
+    pub healths: Healths,
 }
 
 impl<'s, S: Endpoints + Secrets + Events> Batch<'s, S> {
     pub fn new(store: &'s S) -> Self {
-        Self { store, endpoints: Once::new(), secrets: Once::new(), events: Once::new() }
+        let (endpoints, secrets, events) = (Once::new(), Once::new(), Once::new());
+        Self { store, endpoints, secrets, events, healths: Healths::default() }
     }
 
     pub async fn endpoint(&self, delivery: &Delivery) -> PortResult<Option<Endpoint>> {

@@ -6,16 +6,18 @@
 
 mod attempt;
 mod batch;
+mod health;
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use domain::arrange::{Arranged, arrange};
 use domain::attempt::{Decision, Waits, decide, end};
 use domain::delivery::{Change, Delivery, FailedReason, Status};
 use domain::limits::DECISIONS;
 use domain::ports::{
-    Bus, Clock, Deliveries, Dice, Endpoints, Events, PortError, PortResult, Receiver, Scheduler,
-    Secrets, WakeUps,
+    Bus, Clock, Deliveries, Dice, EndpointHealth, Endpoints, Events, PortError, PortResult,
+    Receiver, Scheduler, Secrets, WakeUps,
 };
 use domain::schedule::RetrySchedule;
 use domain::wakeup::{NotAWakeUp, Origin, WakeUp};
@@ -49,6 +51,8 @@ pub struct Rules {
     pub schedule: RetrySchedule,
     /// How long things may take.
     pub waits: Waits,
+    /// How finely endpoints' health is recorded, see [`domain::health::step`].
+    pub health_step: Duration,
 }
 
 /// A message from one of the queues of wake-ups.
@@ -86,7 +90,7 @@ enum Step {
 
 impl<S, Q, H, R, B, C> Sender<S, Q, H, R, B, C>
 where
-    S: Endpoints + Secrets + Events + Deliveries,
+    S: Endpoints + EndpointHealth + Secrets + Events + Deliveries,
     Q: WakeUps,
     H: Scheduler,
     R: Receiver,
@@ -155,10 +159,12 @@ where
             }
             Decision::Arrange { tier, at } => {
                 self.arrange(&WakeUp::copy(delivery.id.clone(), tier), at).await?;
+                self.note_again(batch, &delivery, message).await?;
             }
             Decision::End(reason) => return self.end(&delivery, reason).await,
             Decision::Nothing(why) => {
                 tracing::info!(delivery_id = %delivery.id, tier = wake_up.tier, ?why, "nothing to do");
+                self.note_again(batch, &delivery, message).await?;
             }
         }
         Ok(Step::Done)

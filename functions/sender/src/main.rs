@@ -30,6 +30,7 @@ async fn main() -> anyhow::Result<()> {
         chance: aws::clock::SystemChance,
         rules: Rules {
             schedule: settings.schedule()?,
+            health_step: domain::health::step(settings.disable_after()?),
             waits: Waits {
                 sqs_delay_max_s: settings.sqs_delay_max_s()?,
                 request_timeout: settings.request_timeout()?,

@@ -118,6 +118,8 @@ pub const BACK_OFF_MAX_S: u32 = 3_600;
 /// somebody else made progress, so more than a few in a row is not a race but a fault.
 pub const DECISIONS: usize = 5;
 
+/// Longest time of failing to disable an endpoint after, in seconds: 30 days.
+pub const DISABLE_AFTER_MAX_S: u32 = 2_592_000;
 /// Longest step in which an endpoint's health is recorded, in seconds: a failing endpoint, however
 /// busy, costs a write or two a minute.
 pub const HEALTH_STEP_MAX_S: u64 = 60;

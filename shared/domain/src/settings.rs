@@ -4,7 +4,10 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::limits::{REQUEST_TIMEOUT_S, SECRET_OVERLAP_MAX_S, SQS_DELAY_MAX_S};
+use crate::health::HealthRules;
+use crate::limits::{
+    DISABLE_AFTER_MAX_S, REQUEST_TIMEOUT_S, SECRET_OVERLAP_MAX_S, SQS_DELAY_MAX_S,
+};
 use crate::schedule::RetrySchedule;
 use crate::target::{Egress, TargetRules};
 
@@ -89,6 +92,33 @@ impl<'a> Lookup<'a> {
     /// If it is not 1 to 604,800.
     pub fn secret_overlap(&self) -> SettingResult<Duration> {
         let seconds = self.seconds_up_to("SECRET_OVERLAP_SECONDS", SECRET_OVERLAP_MAX_S)?;
+        Ok(Duration::from_secs(seconds.into()))
+    }
+
+    /// `ALERT_AFTER_SECONDS`, where 0 is no alert, `WARN_AFTER_SECONDS`, `DISABLE_AFTER_SECONDS`.
+    ///
+    /// # Errors
+    /// If one of them is not within its bounds.
+    pub fn health_rules(&self) -> SettingResult<HealthRules> {
+        const ALERT: &str = "ALERT_AFTER_SECONDS";
+        let alert_after = match self.text(ALERT)?.trim() {
+            "0" => None,
+            _ => Some(self.seconds_up_to(ALERT, DISABLE_AFTER_MAX_S)?),
+        };
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        Ok(HealthRules {
+            alert_after: alert_after.map(seconds),
+            warn_after: seconds(self.seconds_up_to("WARN_AFTER_SECONDS", DISABLE_AFTER_MAX_S)?),
+            disable_after: self.disable_after()?,
+        })
+    }
+
+    /// `DISABLE_AFTER_SECONDS`.
+    ///
+    /// # Errors
+    /// If it is not 1 to 2,592,000.
+    pub fn disable_after(&self) -> SettingResult<Duration> {
+        let seconds = self.seconds_up_to("DISABLE_AFTER_SECONDS", DISABLE_AFTER_MAX_S)?;
         Ok(Duration::from_secs(seconds.into()))
     }
 
@@ -193,6 +223,7 @@ mod tests {
         assert!(with(&[("REQUEST_TIMEOUT_SECONDS", "31")], |l| l.request_timeout()).is_err());
         assert!(with(&[("SQS_DELAY_MAX_SECONDS", "901")], |l| l.sqs_delay_max_s()).is_err());
         assert!(with(&[("SECRET_OVERLAP_SECONDS", "0")], |l| l.secret_overlap()).is_err());
+        assert!(with(&[("DISABLE_AFTER_SECONDS", "2592001")], |l| l.disable_after()).is_err());
         assert!(with(&[("RETENTION_DAYS", "0")], |l| l.retention()).is_err());
     }
 
@@ -206,6 +237,27 @@ mod tests {
         for bad in ["x", "http://a.example/", "https://a.example", "https://a/?b/", "https://#/"] {
             assert!(read(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_alert_can_be_turned_off_a_warning_cannot() {
+        let rules = |alert, warn| {
+            let variables = [
+                ("ALERT_AFTER_SECONDS", alert),
+                ("WARN_AFTER_SECONDS", warn),
+                ("DISABLE_AFTER_SECONDS", "604800"),
+            ];
+            with(&variables, |l| l.health_rules())
+        };
+        let seconds = Duration::from_secs;
+        let disable_after = seconds(604_800);
+        let warn_after = seconds(259_200);
+        let expected = HealthRules { alert_after: Some(seconds(3_600)), warn_after, disable_after };
+        assert_eq!(rules("3600", "259200"), Ok(expected));
+        let quiet = HealthRules { alert_after: None, ..expected };
+        assert_eq!(rules("0", "259200"), Ok(quiet));
+        assert!(rules("", "259200").is_err() && rules("x", "259200").is_err());
+        assert!(rules("3600", "0").is_err());
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub struct State {
     /// What goes wrong.
     pub faults: Faults,
     interference: Option<Interference>,
+    failing_call: Option<&'static str>,
     /// The longest wait left to SQS, in seconds.
     pub sqs_delay_max_s: u32,
     /// Whether the clock moves while a request is made. Requests of one batch are made at the
@@ -152,6 +153,7 @@ impl World {
             links: BTreeMap::new(),
             faults: Faults::default(),
             interference: None,
+            failing_call: None,
             sqs_delay_max_s: 900,
             requests_take_time: true,
             next_message: 0,
@@ -206,6 +208,11 @@ impl World {
         self.state().interference = Some((name, Box::new(other)));
     }
 
+    /// Has the next call of this name be refused, once.
+    pub fn fail_next(&self, name: &'static str) {
+        self.state().failing_call = Some(name);
+    }
+
     /// Changes a registered endpoint.
     pub fn change(&self, id: &EndpointId, change: impl FnOnce(&mut Endpoint)) {
         change(self.state().endpoints.iter_mut().find(|e| e.id == *id).expect("registered"));
@@ -249,3 +256,6 @@ pub fn documented_schedule() -> RetrySchedule {
 
 /// Retention of every world.
 pub const RETENTION: Duration = Duration::from_secs(30 * 86_400);
+
+/// How long an endpoint may fail in every world: the documented time.
+pub const DISABLE_AFTER: Duration = Duration::from_secs(7 * 86_400);

@@ -16,7 +16,7 @@ use domain::secret::SigningSecrets;
 use domain::wakeup::WakeUp;
 use domain::webhook::WebhookRequest;
 
-use super::faults::Faults;
+use super::faults::{Fate, Faults};
 use super::{Post, Queued, State, World};
 
 impl World {
@@ -31,7 +31,8 @@ impl World {
             if let Some((_, other)) = state.interference.take_if(|(before, _)| *before == name) {
                 other(&mut state);
             }
-            let fate = state.faults.fate();
+            let refused = state.failing_call.take_if(|failing| *failing == name).is_some();
+            let fate = if refused { Fate::Refused } else { state.faults.fate() };
             fate.apply(name, || effect(&mut state))
         };
         self.fuse().call(name, fated).await

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::attempt::Waits;
+use domain::health::step;
 use domain::ports::{Clock, Dice};
 use domain::schedule::Roll;
 use domain::wakeup::Lane;
@@ -12,7 +13,7 @@ use sender::{Rules, Sender};
 use sweeper::{Sweeper, Swept};
 
 use super::faults::Faults;
-use super::{Queued, RETENTION, World, documented_schedule, run, run_side_by_side};
+use super::{DISABLE_AFTER, Queued, RETENTION, World, documented_schedule, run, run_side_by_side};
 
 /// Far enough for any batch.
 const FAR: Duration = Duration::from_secs(10_000_000);
@@ -55,6 +56,7 @@ impl World {
         let sqs_delay_max_s = self.state().sqs_delay_max_s;
         let rules = Rules {
             schedule: documented_schedule(),
+            health_step: step(DISABLE_AFTER),
             waits: Waits { sqs_delay_max_s, request_timeout: REQUEST_TIMEOUT },
         };
         Sender { store: w(), queues: w(), scheduler: w(), receiver: w(), bus: w(), chance, rules }

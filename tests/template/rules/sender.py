@@ -18,6 +18,7 @@ MAY = {
     ("dynamodb:UpdateItem", "DeliveriesTable.Arn"),
     ("dynamodb:GetItem", "EventsTable.Arn"),
     ("dynamodb:GetItem", "EndpointsTable.Arn"),
+    ("dynamodb:UpdateItem", "EndpointsTable.Arn"),
     ("dynamodb:GetItem", "EndpointSecretsTable.Arn"),
     ("kms:Decrypt", "SecretsKey.Arn"),
     ("scheduler:CreateSchedule", "RetryScheduleGroup"),
