@@ -3,7 +3,9 @@
 use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::ports::Clock;
 use tests::conformance::health::health;
+use tests::conformance::jobs::jobs;
 use tests::conformance::management::{keys, links, log, memory, registry};
+use tests::conformance::retries::retries;
 use tests::conformance::{claims, commits, due, events};
 use tests::stack::Stack;
 use tests::world::{World, run};
@@ -24,6 +26,8 @@ fn the_store_in_memory() {
         commits(&world).await;
         claims(&world).await;
         due(&world).await;
+        retries(&world).await;
+        jobs(&world).await;
         registry(&world).await;
         health(&world).await;
         log(&world).await;
@@ -41,6 +45,8 @@ async fn the_store_in_dynamodb() {
     commits(&stack.store).await;
     claims(&stack.store).await;
     due(&stack.store).await;
+    retries(&stack.store).await;
+    jobs(&stack.store).await;
     registry(&stack.store).await;
     health(&stack.store).await;
     log(&stack.store).await;

@@ -3,12 +3,14 @@
 //! histories, the real one has been seen doing here.
 
 pub mod health;
+pub mod jobs;
 pub mod management;
+pub mod retries;
 
 use std::time::Duration;
 
 use domain::Timestamp;
-use domain::attempt::{Posted, Settlement, end, settle};
+use domain::attempt::{Posted, Purpose, Settlement, end, settle};
 use domain::delivery::{Answer, Change, Delivery, FailedReason, Notice, Outcome, Status};
 use domain::endpoint::Endpoint;
 use domain::envelope::parse_body;
@@ -65,7 +67,8 @@ fn attempted(delivery: &Delivery, outcome: Outcome, at: Timestamp) -> Change {
     };
     let number = delivery.attempt_count + 1;
     let url = "https://elsewhere.example.com/".into();
-    let posted = Posted { tier: delivery.scheduled_attempts, number, url, at, answer };
+    let purpose = Purpose::Tier(delivery.scheduled_attempts);
+    let posted = Posted { purpose, number, url, at, answer };
     match settle(delivery, &posted, &documented_schedule(), Roll::from_random(500), at) {
         Settlement::Commit(change) => *change,
         Settlement::OnRecord | Settlement::Drop => panic!("a first attempt is committed"),
@@ -98,18 +101,18 @@ pub async fn commits(store: &impl Deliveries) {
     let first = on_record(store, "commits").await;
     assert_eq!(read(store, &first).await, first);
     let failure = attempted(&first, Outcome::HttpStatus, at(1));
-    assert_eq!(store.commit(&first.id, first.stage(), &failure).await, Ok(true));
+    assert_eq!(store.commit(&first.id, &first.stage(), &failure).await, Ok(true));
     let second = read(store, &first).await;
     assert_eq!(second.attempts, [failure.attempt.clone().expect("one was made")]);
-    assert_eq!(second.stage(), failure.stage);
+    assert_eq!((second.status, second.scheduled_attempts), (Status::Retrying, 1));
     assert_eq!((second.next_attempt_at, second.due_at), (failure.next_attempt_at, failure.due_at));
     assert_eq!((second.attempt_count, &second.url), (1, &failure.url));
     assert_eq!(store.create(&first).await, Ok(Status::Retrying), "the record stands");
-    assert_eq!(store.commit(&first.id, first.stage(), &failure).await, Ok(false));
+    assert_eq!(store.commit(&first.id, &first.stage(), &failure).await, Ok(false));
     assert_eq!(read(store, &first).await, second, "a lost condition changes nothing");
 
     let ended = end(&second, FailedReason::Cancelled, at(2));
-    assert_eq!(store.commit(&first.id, second.stage(), &ended).await, Ok(true));
+    assert_eq!(store.commit(&first.id, &second.stage(), &ended).await, Ok(true));
     let third = read(store, &first).await;
     assert_eq!(third.status, Status::Failed(FailedReason::Cancelled));
     assert_eq!((third.next_attempt_at, third.notice), (None, Some(Notice::DeliveryFailed)));
@@ -117,14 +120,15 @@ pub async fn commits(store: &impl Deliveries) {
 
     let raced = on_record(store, "raced").await;
     let change = attempted(&raced, Outcome::Succeeded, at(1));
-    let commit = || store.commit(&raced.id, raced.stage(), &change);
+    let stage = raced.stage();
+    let commit = || store.commit(&raced.id, &stage, &change);
     let racers = futures::future::join_all((0..8).map(|_| commit())).await;
     assert_eq!(racers.iter().filter(|won| **won == Ok(true)).count(), 1);
     let done = read(store, &raced).await;
     assert_eq!((done.attempt_count, done.due_at), (1, None));
     let unknown = event("never stored", "{}", &[endpoint("ep_1")]).fan_out.remove(0).delivery_id;
     assert_eq!(store.delivery(&unknown).await, Ok(None));
-    assert_eq!(store.commit(&unknown, raced.stage(), &change).await, Ok(false), "none is made");
+    assert_eq!(store.commit(&unknown, &raced.stage(), &change).await, Ok(false), "none is made");
     assert_eq!(store.delivery(&unknown).await, Ok(None));
 }
 
@@ -140,13 +144,13 @@ pub async fn claims(store: &impl Deliveries) {
     assert_eq!(store.claim(id, 1, at(79), at(41)).await, Ok(false), "another tier");
     assert_eq!(store.claim(id, 0, at(80), at(40)).await, Ok(true), "it has run out");
     let failure = attempted(&delivery, Outcome::Timeout, at(50));
-    assert_eq!(store.commit(id, delivery.stage(), &failure).await, Ok(true));
+    assert_eq!(store.commit(id, &delivery.stage(), &failure).await, Ok(true));
     let second = read(store, &delivery).await;
     assert_eq!(second.busy_until, None, "the commit clears it");
     assert_eq!(store.claim(id, 0, at(99), at(60)).await, Ok(false), "that tier is over");
     assert_eq!(store.claim(id, 1, at(99), at(60)).await, Ok(true));
     let ended = end(&second, FailedReason::Cancelled, at(70));
-    assert_eq!(store.commit(id, second.stage(), &ended).await, Ok(true));
+    assert_eq!(store.commit(id, &second.stage(), &ended).await, Ok(true));
     assert_eq!(store.claim(id, 1, at(200), at(150)).await, Ok(false), "it is over");
 }
 
@@ -159,7 +163,7 @@ pub async fn due(store: &impl Deliveries) {
             due_at: Some(at(1_000 + nth % 7)),
             ..attempted(&delivery, Outcome::Dns, at(1))
         };
-        assert_eq!(store.commit(&delivery.id, delivery.stage(), &change).await, Ok(true));
+        assert_eq!(store.commit(&delivery.id, &delivery.stage(), &change).await, Ok(true));
         waiting.push(DueEntry { id: delivery.id, due_at: at(1_000 + nth % 7) });
     }
     on_record(store, "not due").await;
@@ -200,7 +204,7 @@ async fn moves_and_leaves(store: &impl Deliveries, entry: &DueEntry) {
 
     assert_eq!(store.take_out(&entry.id, None).await, Ok(false), "it still waits");
     let ended = end(&moved, FailedReason::Exhausted, at(4_000));
-    assert_eq!(store.commit(&entry.id, moved.stage(), &ended).await, Ok(true));
+    assert_eq!(store.commit(&entry.id, &moved.stage(), &ended).await, Ok(true));
     assert_eq!(store.take_out(&entry.id, None).await, Ok(false), "its notice is pending");
     assert_eq!(store.take_out(&entry.id, Some(Notice::DeliveryFailed)).await, Ok(true));
     let out = store.delivery(&entry.id).await.expect("read").expect("on record");

@@ -24,7 +24,7 @@ OUTPUTS = {
     "EventsQueueUrl", "RejectedQueueUrl", "SendQueueUrl", "RetryQueueUrl",
     "EventsDlqUrl", "SendDlqUrl", "RetryDlqUrl",
     "EndpointsTable", "EndpointSecretsTable", "EventsTable", "DeliveriesTable", "ApiKeysTable",
-    "ApiStateTable", "ApiUrl",
+    "ApiStateTable", "JobsTable", "ApiUrl",
     "EventBusName", "RetryScheduleGroup",
     "IngestFunction", "SenderFunction", "SweeperFunction", "ApiFunction",
 }  # fmt: skip
@@ -52,6 +52,12 @@ TABLES = {
     },
     "ApiKeysTable": {"keys": ["key_id"], "indexes": {}, "ttl": None, "restorable": True},
     "ApiStateTable": {"keys": ["name"], "indexes": {}, "ttl": "ttl", "restorable": False},
+    "JobsTable": {
+        "keys": ["job_id"],
+        "indexes": {"unfinished": ["unfinished", "wakes_at"]},
+        "ttl": "ttl",
+        "restorable": True,
+    },
 }  # fmt: skip
 
 # Queue -> who reads it, in which batches, waiting how many seconds for a batch to fill.
@@ -71,18 +77,18 @@ ENVIRONMENT = {
     },
     "SenderFunction": EVERY_FUNCTION | {
         "ENDPOINTS_TABLE", "ENDPOINT_SECRETS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE",
-        "SEND_QUEUE_URL", "RETRY_QUEUE_URL", "RETRY_QUEUE_ARN",
+        "JOBS_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL", "RETRY_QUEUE_ARN",
         "EVENT_BUS_NAME", "RETRY_SCHEDULE_GROUP", "SCHEDULER_ROLE_ARN",
         "RETRY_DELAYS_SECONDS", "GIVE_UP_AFTER_SECONDS", "SQS_DELAY_MAX_SECONDS",
         "REQUEST_TIMEOUT_SECONDS", "DISABLE_AFTER_SECONDS", "ALLOW_INSECURE_TARGETS",
     },
     "SweeperFunction": EVERY_FUNCTION | {
-        "DELIVERIES_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL", "EVENT_BUS_NAME",
+        "DELIVERIES_TABLE", "JOBS_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL", "EVENT_BUS_NAME",
         "SQS_DELAY_MAX_SECONDS",
     },
     "ApiFunction": EVERY_FUNCTION | {
         "ENDPOINTS_TABLE", "ENDPOINT_SECRETS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE",
-        "API_KEYS_TABLE", "API_STATE_TABLE",
+        "API_KEYS_TABLE", "API_STATE_TABLE", "JOBS_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL",
         "RETENTION_DAYS", "SECRET_OVERLAP_SECONDS", "PUBLIC_BASE_URL", "ALLOW_INSECURE_TARGETS",
     },
 }  # fmt: skip

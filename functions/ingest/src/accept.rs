@@ -10,7 +10,7 @@ use domain::event::Event;
 use domain::ids::AccountId;
 use domain::limits::COPY_DELAY_S;
 use domain::ports::{Clock, Deliveries, Endpoints, Events, Outgoing, PortResult, Stored};
-use domain::wakeup::{Lane, WakeUp};
+use domain::wakeup::WakeUp;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::OnceCell;
 
@@ -125,7 +125,7 @@ where
                     // So an event sent twice in a row is still POSTed once.
                     false => (WakeUp::copy(delivery.id, 0), COPY_DELAY_S),
                 };
-                Ok(Some(Outgoing { lane: Lane::of_tier(0), wake_up, delay_s }))
+                Ok(Some(Outgoing::new(wake_up, delay_s)))
             }
             Status::Retrying | Status::Succeeded | Status::Failed(_) | Status::Skipped => Ok(None),
         }

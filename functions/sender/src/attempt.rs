@@ -1,22 +1,20 @@
 //! One attempt: sign, POST, commit, follow up.
 
-use domain::attempt::{Posted, Settlement, settle};
+use domain::attempt::{Posted, Purpose, Settlement, settle};
 use domain::delivery::{Answer, Change, Delivery, Outcome};
 use domain::endpoint::Endpoint;
+use domain::event::Event;
 use domain::limits::DECISIONS;
-use domain::ports::{
-    Bus, Clock, Deliveries, Dice, EndpointHealth, Endpoints, Events, Receiver, Scheduler, Secrets,
-    WakeUps,
-};
+use domain::ports::{Bus, Clock, Dice, Receiver, Scheduler, WakeUps};
 use domain::webhook::request;
 
 use crate::batch::Batch;
 use crate::health::on_record;
-use crate::{Message, Sender, Trouble};
+use crate::{Message, Sender, Store, Trouble};
 
 impl<S, Q, H, R, B, C> Sender<S, Q, H, R, B, C>
 where
-    S: Endpoints + EndpointHealth + Secrets + Events + Deliveries,
+    S: Store,
     Q: WakeUps,
     H: Scheduler,
     R: Receiver,
@@ -26,18 +24,18 @@ where
     pub(crate) async fn attempt(
         &self,
         batch: &Batch<'_, S>,
+        purpose: Purpose,
         delivery: &Delivery,
-        endpoint: &Endpoint,
+        (endpoint, event): (&Endpoint, &Event),
         message: &Message,
     ) -> Result<(), Trouble> {
         let secrets = batch.secrets(&endpoint.id).await?.ok_or(Trouble::Missing("secret"))?;
-        let event = batch.event(&delivery.event_id).await?.ok_or(Trouble::Missing("event"))?;
         let number = delivery.attempt_count.saturating_add(1);
         let at = self.chance.now();
-        let request = request(&event, endpoint, &secrets, number, at);
+        let request = request(event, endpoint, &secrets, number, at);
         let answer = self.receiver.post(&request, self.rules.waits.request_timeout).await;
-        let tier = delivery.scheduled_attempts;
-        let posted = Posted { tier, number, url: endpoint.url.clone(), at, answer };
+        let is_scheduled = matches!(purpose, Purpose::Tier(_));
+        let posted = Posted { purpose, number, url: endpoint.url.clone(), at, answer };
         let step = self.rules.health_step;
         if posted.answer.outcome == Outcome::Succeeded {
             let judge = |known: &Endpoint| known.after_success(at, step);
@@ -47,6 +45,9 @@ where
             return committed.and(noted);
         }
         self.commit_and_follow_up(delivery, &posted, message).await?;
+        if !is_scheduled {
+            return Ok(()); // what people try by hand and fails says nothing about the endpoint
+        }
         let judge = |known: &Endpoint| known.after_failure(at, endpoint.enabled_at, step);
         batch.healths.note(&self.store, endpoint, judge).await
     }
@@ -95,7 +96,7 @@ where
                 Settlement::Drop => return Ok(None),
                 Settlement::OnRecord => return Ok(tried),
                 Settlement::Commit(change) => {
-                    if self.store.commit(&delivery.id, delivery.stage(), &change).await? {
+                    if self.store.commit(&delivery.id, &delivery.stage(), &change).await? {
                         return Ok(Some(*change));
                     }
                     tried = Some(*change);
@@ -111,6 +112,10 @@ where
 /// The one wide line per attempt. Neither payload nor answer nor signature is in it.
 fn log(delivery: &Delivery, posted: &Posted, change: Option<&Change>, message: &Message) {
     let Answer { outcome, http_status, duration_ms, first_byte_ms, .. } = posted.answer;
+    let (tier, retry_id) = match &posted.purpose {
+        Purpose::Tier(tier) => (Some(*tier), None),
+        Purpose::Retry(id, _) => (None, Some(id)),
+    };
     let next = change.and_then(|change| change.next_attempt_at).map(|at| at.to_string());
     tracing::info!(
         delivery_id = %delivery.id,
@@ -121,12 +126,14 @@ fn log(delivery: &Delivery, posted: &Posted, change: Option<&Change>, message: &
         message_id = message.id,
         received = message.received,
         number = posted.number,
-        tier = posted.tier,
+        trigger = posted.purpose.trigger().as_str(),
+        tier,
+        retry_id = retry_id.map(tracing::field::display),
         outcome = outcome.as_str(),
         http_status,
         duration_ms,
         first_byte_ms,
-        status = change.map(|change| change.stage.status.as_str()),
+        status = change.map(|change| change.status.as_str()),
         next_attempt_at = next,
         dropped = change.is_none(),
         waited_ms = posted.at.as_millis() - delivery.created_at.as_millis(),

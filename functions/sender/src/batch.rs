@@ -1,4 +1,4 @@
-//! What a batch reads once: endpoints, secrets and events that several of its records share.
+//! What a batch reads once: endpoints, secrets, events and jobs that several of its records share.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::delivery::Delivery;
 use domain::endpoint::Endpoint;
 use domain::event::Event;
-use domain::ids::{EndpointId, EventId};
-use domain::ports::{Endpoints, Events, PortResult, Secrets};
+use domain::ids::{EndpointId, EventId, JobId};
+use domain::job::Job;
+use domain::ports::{Endpoints, Events, Jobs, PortResult, Secrets};
 use domain::secret::SigningSecrets;
 use tokio::sync::OnceCell;
 
@@ -21,14 +22,21 @@ pub(crate) struct Batch<'s, S> {
     endpoints: Once<EndpointId, Option<Endpoint>>,
     secrets: Once<EndpointId, Option<SigningSecrets>>,
     events: Once<EventId, Option<Event>>,
+    jobs: Once<JobId, Option<Job>>,
     /// What is known of the endpoints' health.
     pub healths: Healths,
 }
 
-impl<'s, S: Endpoints + Secrets + Events> Batch<'s, S> {
+impl<'s, S: Endpoints + Secrets + Events + Jobs> Batch<'s, S> {
     pub fn new(store: &'s S) -> Self {
-        let (endpoints, secrets, events) = (Once::new(), Once::new(), Once::new());
-        Self { store, endpoints, secrets, events, healths: Healths::default() }
+        Self {
+            store,
+            endpoints: Once::new(),
+            secrets: Once::new(),
+            events: Once::new(),
+            jobs: Once::new(),
+            healths: Healths::default(),
+        }
     }
 
     pub async fn endpoint(&self, delivery: &Delivery) -> PortResult<Option<Endpoint>> {
@@ -39,6 +47,10 @@ impl<'s, S: Endpoints + Secrets + Events> Batch<'s, S> {
 
     pub async fn secrets(&self, id: &EndpointId) -> PortResult<Option<SigningSecrets>> {
         self.secrets.cell(id).get_or_try_init(|| self.store.secrets(id)).await.cloned()
+    }
+
+    pub async fn job(&self, id: &JobId) -> PortResult<Option<Job>> {
+        self.jobs.cell(id).get_or_try_init(|| self.store.job(id)).await.cloned()
     }
 
     pub async fn event(&self, id: &EventId) -> PortResult<Option<Event>> {

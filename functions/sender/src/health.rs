@@ -64,7 +64,8 @@ pub(crate) fn on_record(
 ) -> Option<Endpoint> {
     let last = delivery.attempts.last().filter(|attempt| attempt.at >= endpoint.enabled_at)?;
     match (last.answer.outcome == Outcome::Succeeded, last.trigger) {
-        (true, Trigger::Schedule) => endpoint.after_success(last.at, step),
+        (true, _) => endpoint.after_success(last.at, step),
         (false, Trigger::Schedule) => endpoint.after_failure(last.at, endpoint.enabled_at, step),
+        (false, Trigger::Manual | Trigger::Recover | Trigger::Test) => None,
     }
 }

@@ -7,24 +7,38 @@
 mod attempt;
 mod batch;
 mod health;
+mod job;
+mod retry;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use domain::arrange::{Arranged, arrange};
-use domain::attempt::{Decision, Waits, decide, end};
+use domain::attempt::{Decision, Purpose, Waits, decide, end};
 use domain::delivery::{Change, Delivery, FailedReason, Status};
+use domain::ids::DeliveryId;
 use domain::limits::DECISIONS;
 use domain::ports::{
-    Bus, Clock, Deliveries, Dice, EndpointHealth, Endpoints, Events, PortError, PortResult,
-    Receiver, Scheduler, Secrets, WakeUps,
+    Bus, Clock, Deliveries, DeliveryLog, Dice, EndpointHealth, Endpoints, Events, Jobs, PortError,
+    PortResult, Receiver, Scheduler, Secrets, WakeUps,
 };
 use domain::schedule::RetrySchedule;
-use domain::wakeup::{NotAWakeUp, Origin, WakeUp};
+use domain::wakeup::{Call, NotAWakeUp, Origin, WakeUp};
 use futures::FutureExt;
 use futures::future::join_all;
 
 use batch::Batch;
+
+/// Everything the sender needs of the store.
+pub trait Store:
+    Endpoints + EndpointHealth + Secrets + Events + Deliveries + DeliveryLog + Jobs
+{
+}
+
+impl<S> Store for S where
+    S: Endpoints + EndpointHealth + Secrets + Events + Deliveries + DeliveryLog + Jobs
+{
+}
 
 /// The use case, over its ports.
 pub struct Sender<S, Q, H, R, B, C> {
@@ -90,7 +104,7 @@ enum Step {
 
 impl<S, Q, H, R, B, C> Sender<S, Q, H, R, B, C>
 where
-    S: Endpoints + EndpointHealth + Secrets + Events + Deliveries,
+    S: Store,
     Q: WakeUps,
     H: Scheduler,
     R: Receiver,
@@ -115,9 +129,14 @@ where
     }
 
     async fn wake(&self, batch: &Batch<'_, S>, message: &Message) -> Result<(), Trouble> {
-        let wake_up = WakeUp::parse(&message.body)?;
+        let call = Call::parse(&message.body)?;
         for _ in 0..DECISIONS {
-            match self.step(batch, &wake_up, message).await? {
+            let step = match &call {
+                Call::Scheduled(wake_up) => self.scheduled(batch, wake_up, message).await?,
+                Call::Retry(retry) => self.retry(batch, retry, message).await?,
+                Call::Step(step) => self.job_step(step, message).await?,
+            };
+            match step {
                 Step::Done => return Ok(()),
                 Step::Again => {}
             }
@@ -125,15 +144,13 @@ where
         Err(Trouble::Races)
     }
 
-    async fn step(
+    async fn scheduled(
         &self,
         batch: &Batch<'_, S>,
         wake_up: &WakeUp,
         message: &Message,
     ) -> Result<Step, Trouble> {
-        let Some(delivery) = self.store.delivery(&wake_up.delivery_id).await? else {
-            // Expired, or removed by hand: there is nothing left to be delivered.
-            tracing::error!(delivery_id = %wake_up.delivery_id, "no such delivery");
+        let Some(delivery) = self.read(&wake_up.delivery_id).await? else {
             return Ok(Step::Done);
         };
         let endpoint = match delivery.status.is_open() {
@@ -148,7 +165,10 @@ where
                     return Ok(Step::Again);
                 }
                 let endpoint = endpoint.ok_or(Trouble::Missing("endpoint"))?;
-                self.attempt(batch, &delivery, &endpoint, message).await?;
+                let event = batch.event(&delivery.event_id).await?;
+                let event = event.ok_or(Trouble::Missing("event"))?;
+                let purpose = Purpose::Tier(delivery.scheduled_attempts);
+                self.attempt(batch, purpose, &delivery, (&endpoint, &event), message).await?;
             }
             Decision::Later(at) => {
                 let origin = match wake_up.origin {
@@ -170,6 +190,16 @@ where
         Ok(Step::Done)
     }
 
+    /// The delivery a wake-up is about. One that is gone has expired, or was removed by hand:
+    /// there is nothing left to be delivered.
+    async fn read(&self, id: &DeliveryId) -> PortResult<Option<Delivery>> {
+        let delivery = self.store.delivery(id).await?;
+        if delivery.is_none() {
+            tracing::error!(delivery_id = %id, "no such delivery");
+        }
+        Ok(delivery)
+    }
+
     async fn claim(&self, delivery: &Delivery) -> PortResult<bool> {
         let now = self.chance.now();
         let until = now + self.rules.waits.attempt();
@@ -178,7 +208,7 @@ where
 
     async fn end(&self, delivery: &Delivery, reason: FailedReason) -> Result<Step, Trouble> {
         let change = end(delivery, reason, self.chance.now());
-        if !self.store.commit(&delivery.id, delivery.stage(), &change).await? {
+        if !self.store.commit(&delivery.id, &delivery.stage(), &change).await? {
             return Ok(Step::Again);
         }
         tracing::info!(delivery_id = %delivery.id, reason = reason.as_str(), "delivery ended");
@@ -188,8 +218,10 @@ where
 
     /// What a committed change asks for: the next wake-up, or an announcement.
     async fn follow_up(&self, delivery: &Delivery, change: &Change) -> PortResult<()> {
-        if let (Status::Retrying, Some(at)) = (change.stage.status, change.next_attempt_at) {
-            let next = WakeUp::fresh(delivery.id.clone(), change.stage.scheduled_attempts);
+        if let (Status::Retrying, true, Some(at)) =
+            (change.status, change.settles.tier(), change.next_attempt_at)
+        {
+            let next = WakeUp::fresh(delivery.id.clone(), change.scheduled_attempts);
             self.arrange(&next, at).await?;
         }
         if change.notice.is_none() {

@@ -6,11 +6,15 @@
 use domain::Timestamp;
 use domain::announce::finish_notice;
 use domain::limits::{DUE_PAGE, DUE_PAGES_PER_RUN, DUE_SHARDS};
-use domain::ports::{Bus, Clock, Deliveries, DueEntry, Outgoing, PortError, PortResult, WakeUps};
+use domain::ports::{
+    Bus, Clock, Deliveries, DueEntry, Jobs, Outgoing, PortError, PortResult, WakeUps,
+};
 use domain::sweep::{Sweep, grace, sweep};
-use domain::wakeup::{Lane, WakeUp};
+use domain::wakeup::Call;
 use futures::stream::{self, StreamExt};
 use serde::Serialize;
+
+mod jobs;
 
 /// Entries of one shard in work at once; all shards are worked on side by side.
 const ENTRIES_AT_ONCE: usize = 8;
@@ -42,6 +46,10 @@ pub struct Swept {
     pub announced: u64,
     /// Taken out: nothing was left to do.
     pub taken_out: u64,
+    /// Retries closed as not made.
+    pub retries_closed: u64,
+    /// Jobs that had stalled, and were woken.
+    pub jobs_revived: u64,
     /// Could not be dealt with; the next run tries again.
     pub errors: u64,
     /// Seconds by which the most overdue entry was late.
@@ -50,18 +58,21 @@ pub struct Swept {
     pub unfinished_shards: u64,
 }
 
-impl<S: Deliveries, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
+impl<S: Deliveries + Jobs, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
     /// One run over all shards; begins nothing after `stop_at`.
     pub async fn run(&self, stop_at: Timestamp) -> Swept {
         let shards = (0..DUE_SHARDS).map(|shard| self.sweep_shard(shard, stop_at));
         let all = futures::future::join_all(shards).await;
-        let total = all.into_iter().fold(Swept::default(), Swept::plus);
+        let jobs = self.sweep_jobs(stop_at).await;
+        let total = all.into_iter().fold(jobs, Swept::plus);
         tracing::info!(
             seen = total.seen,
             woken = total.woken,
             exhausted = total.exhausted,
             announced = total.announced,
             taken_out = total.taken_out,
+            retries_closed = total.retries_closed,
+            jobs_revived = total.jobs_revived,
             errors = total.errors,
             oldest_overdue_s = total.oldest_overdue_s,
             unfinished_shards = total.unfinished_shards,
@@ -118,21 +129,25 @@ impl<S: Deliveries, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
         let now = self.clock.now();
         match sweep(&delivery, grace(self.sqs_delay_max_s), now) {
             Sweep::NotYet => {}
-            Sweep::Wake { tier, back_off_to, back_off_s } => {
+            Sweep::Wake { calls, back_off_to, back_off_s } => {
                 let due_at = delivery.due_at.unwrap_or(entry.due_at);
                 swept.oldest_overdue_s = now.since(due_at).as_secs();
                 let entry = DueEntry { id: delivery.id.clone(), due_at };
                 if self.store.back_off(&entry, back_off_to, back_off_s).await? {
-                    self.wake(WakeUp::copy(delivery.id, tier)).await?;
+                    self.wake(calls).await?;
                     swept.woken = 1;
                 }
             }
             Sweep::MarkExhausted(change) => {
-                if self.store.commit(&delivery.id, delivery.stage(), &change).await? {
+                if self.store.commit(&delivery.id, &delivery.stage(), &change).await? {
                     swept.exhausted = 1;
                     delivery.apply(&change);
                     finish_notice(&self.store, &self.bus, &delivery, now).await?;
                 }
+            }
+            Sweep::CloseRetry(change) => {
+                let closed = self.store.commit(&delivery.id, &delivery.stage(), &change).await?;
+                swept.retries_closed = closed.into();
             }
             Sweep::Announce => {
                 finish_notice(&self.store, &self.bus, &delivery, now).await?;
@@ -145,10 +160,13 @@ impl<S: Deliveries, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
         Ok(())
     }
 
-    async fn wake(&self, wake_up: WakeUp) -> PortResult<()> {
-        let lane = Lane::of_tier(wake_up.tier);
-        let answer = self.queues.send(&[Outgoing { lane, wake_up, delay_s: 0 }]).await.pop();
-        answer.unwrap_or_else(|| Err(PortError::new("wake_ups.send", "no answer")))
+    async fn wake(&self, calls: Vec<Call>) -> PortResult<()> {
+        let outgoing: Vec<_> = calls.into_iter().map(|call| Outgoing::new(call, 0)).collect();
+        let answers = self.queues.send(&outgoing).await;
+        if answers.len() < outgoing.len() {
+            return Err(PortError::new("wake_ups.send", "no answer"));
+        }
+        answers.into_iter().collect()
     }
 }
 
@@ -160,6 +178,8 @@ impl Swept {
             exhausted: self.exhausted + other.exhausted,
             announced: self.announced + other.announced,
             taken_out: self.taken_out + other.taken_out,
+            retries_closed: self.retries_closed + other.retries_closed,
+            jobs_revived: self.jobs_revived + other.jobs_revived,
             errors: self.errors + other.errors,
             oldest_overdue_s: self.oldest_overdue_s.max(other.oldest_overdue_s),
             unfinished_shards: self.unfinished_shards + other.unfinished_shards,

@@ -18,7 +18,7 @@ async fn main() -> anyhow::Result<()> {
     let environment = |name: &str| std::env::var(name).ok();
     let settings = Lookup::new(&environment);
     let config = aws::config::load()?;
-    let tables = Tables::from_settings(&settings, &[Table::Deliveries])?;
+    let tables = Tables::from_settings(&settings, &[Table::Deliveries, Table::Jobs])?;
     let queues = QueueUrls::from_settings(&settings, &[Queue::Send, Queue::Retry])?;
     let sweeper = Sweeper {
         store: Store::new(&config, tables, Duration::ZERO),

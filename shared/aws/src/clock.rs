@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use domain::Timestamp;
 use domain::api_key::ApiKey;
-use domain::ids::EndpointId;
+use domain::ids::{EndpointId, JobId, RetryId};
 use domain::ports::{Clock, Dice, Fresh, PortError, PortResult};
 use domain::schedule::Roll;
 use domain::secret::Secret;
@@ -40,6 +40,14 @@ impl Dice for SystemChance {
 impl Fresh for SystemChance {
     fn endpoint_id(&self) -> PortResult<EndpointId> {
         new_endpoint_id()
+    }
+
+    fn retry_id(&self) -> PortResult<RetryId> {
+        random().map(RetryId::from_random)
+    }
+
+    fn job_id(&self) -> PortResult<JobId> {
+        random().map(JobId::from_random)
     }
 
     fn secret(&self) -> PortResult<Secret> {

@@ -162,9 +162,9 @@ impl Queues {
 impl WakeUps for Queues {
     async fn send(&self, wake_ups: &[Outgoing]) -> Vec<PortResult<()>> {
         let message = |outgoing: &Outgoing| Message {
-            group: Some(outgoing.wake_up.delivery_id.endpoint().to_string()),
+            group: Some(outgoing.call.endpoint_id().to_string()),
             delay_s: outgoing.delay_s,
-            ..Message::new(queue_of(outgoing.lane), outgoing.wake_up.to_json())
+            ..Message::new(queue_of(outgoing.lane), outgoing.call.to_json())
         };
         let messages = wake_ups.iter().map(message).collect();
         self.send_all("wake_ups.send", messages).await

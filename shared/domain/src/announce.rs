@@ -7,9 +7,11 @@ use serde_json::{Map, Value, json};
 use crate::Timestamp;
 use crate::delivery::{Delivery, Notice};
 use crate::ids::{hash_fields, hex};
-use crate::ports::{Announcement, Bus, Deliveries, PortError, PortResult, Refused};
+use crate::job::Job;
+use crate::ports::{Announcement, Bus, Deliveries, Jobs, PortError, PortResult, Refused};
 
-/// Announces what is pending on a delivery, then takes the delivery out of `due`.
+/// Announces what is pending on a delivery, then takes the delivery out of `due`, unless a retry
+/// of it is open.
 ///
 /// # Errors
 /// If the bus or the store failed; the notice stays, and the sweeper tries again.
@@ -26,7 +28,43 @@ pub async fn finish_notice(
         let answer = bus.announce(&[announcement]).await.pop();
         answer.unwrap_or_else(|| Err(PortError::new("bus.announce", "no answer")))?;
     }
-    deliveries.take_out(&delivery.id, delivery.notice).await.map(|_| ())
+    match (delivery.notice, &delivery.open_retry) {
+        (Some(notice), Some(_)) => deliveries.announced(&delivery.id, notice).await.map(|_| ()),
+        (_, None) => deliveries.take_out(&delivery.id, delivery.notice).await.map(|_| ()),
+        (None, Some(_)) => Ok(()), // it stays in `due` for its retry
+    }
+}
+
+/// Announces that a job is over, and notes that this is done.
+///
+/// # Errors
+/// If the bus or the store failed; the notice stays, and the sweeper tries again.
+pub async fn finish_job(
+    jobs: &impl Jobs,
+    bus: &impl Bus,
+    job: &Job,
+    now: Timestamp,
+) -> PortResult<()> {
+    if !job.notice {
+        return Ok(());
+    }
+    let answer = bus.announce(&[recovery_finished(job, now)]).await.pop();
+    answer.unwrap_or_else(|| Err(PortError::new("bus.announce", "no answer")))?;
+    jobs.save(job, &Job { notice: false, ..job.clone() }).await.map(|_| ())
+}
+
+fn recovery_finished(job: &Job, at: Timestamp) -> Announcement {
+    let detail = json!({
+        "account_id": job.account_id,
+        "endpoint_id": job.endpoint_id,
+        "recovery_id": job.id,
+        "kind": job.task.as_str(),
+        "status": job.state.as_str(),
+        "total": job.total,
+        "succeeded": job.succeeded,
+        "failed": job.failed,
+    });
+    announcement("recovery.finished", job.id.as_str(), at, detail)
 }
 
 fn delivery_failed(delivery: &Delivery, at: Timestamp) -> Announcement {

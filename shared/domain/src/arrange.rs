@@ -3,8 +3,8 @@
 
 use crate::Timestamp;
 use crate::limits::SQS_DELAY_MAX_S;
-use crate::ports::{Outgoing, PortError, PortResult, Scheduled, Scheduler, WakeUps};
-use crate::wakeup::{Lane, Origin, WakeUp};
+use crate::ports::{Outgoing, PortResult, Scheduled, Scheduler, WakeUps, send_one};
+use crate::wakeup::{Origin, WakeUp};
 
 /// How a wake-up was arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +61,11 @@ async fn ask(scheduler: &impl Scheduler, wake_up: &WakeUp, at: Timestamp) -> Por
 }
 
 async fn delay(queues: &impl WakeUps, wake_up: WakeUp, delay_s: u32) -> PortResult<()> {
-    let outgoing = [Outgoing { lane: Lane::of_tier(wake_up.tier), wake_up, delay_s }];
-    let answer = queues.send(&outgoing).await.pop();
-    answer.unwrap_or_else(|| Err(PortError::new("wake_ups.send", "no answer for the message")))
+    send_one(queues, Outgoing::new(wake_up, delay_s)).await
 }
 
-fn seconds_until(at: Timestamp, now: Timestamp) -> u32 {
+/// Whole seconds from `now` to `at`, rounded up; 0 if it is past.
+pub fn seconds_until(at: Timestamp, now: Timestamp) -> u32 {
     let wait = at.since(now);
     u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
 }
@@ -81,6 +80,8 @@ mod tests {
     use super::*;
     use crate::attempt::tests::{NOW, delivery};
     use crate::delivery::Status;
+    use crate::ports::PortError;
+    use crate::wakeup::Call;
 
     /// Answers from a script, and keeps what it was asked.
     #[derive(Default)]
@@ -121,7 +122,11 @@ mod tests {
         let arranged = block_on(arrange(&script, &script, 900, &wake_up, at, NOW));
         assert_eq!(arranged, case.expected);
         let sent = script.sent.into_inner().expect("unpoisoned");
-        assert_eq!(sent.iter().map(|o| (o.delay_s, o.wake_up.origin)).next(), case.sent);
+        let sent = sent.iter().map(|o| match &o.call {
+            Call::Scheduled(wake_up) => (o.delay_s, wake_up.origin),
+            Call::Retry(_) | Call::Step(_) => panic!("only scheduled wake-ups are arranged"),
+        });
+        assert_eq!({ sent }.next(), case.sent);
         assert!(script.answers.into_inner().expect("unpoisoned").is_empty(), "all answers used");
     }
 

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::delivery::{
-    Answer, Attempt, Change, Delivery, FailedReason, Notice, Outcome, Stage, Status, Trigger,
+    Answer, Attempt, Change, Delivery, FailedReason, Notice, Outcome, RetryBy, Settles, Status,
+    Trigger,
 };
 use crate::endpoint::EndpointState;
+use crate::ids::RetryId;
 use crate::limits::{CLAIM_SLACK_S, COPY_DELAY_S, EARLY_MS};
+use crate::retry::retried;
 use crate::schedule::{RetrySchedule, Roll, Tier};
 use crate::sweep::grace;
 use crate::wakeup::{Origin, WakeUp};
@@ -132,11 +135,20 @@ pub fn decide(
     Decision::Post { claim: received > 1 || wake_up.origin != Origin::Fresh || has_company }
 }
 
-/// A scheduled POST that was made, and what a commit needs to know about it.
+/// What a POST was made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// A scheduled attempt.
+    Tier(Tier),
+    /// A retry that somebody asked for.
+    Retry(RetryId, RetryBy),
+}
+
+/// A POST that was made, and what a commit needs to know about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
-    /// The tier it was for.
-    pub tier: Tier,
+    /// What it was for.
+    pub purpose: Purpose,
     /// Position among all attempts, as it was sent.
     pub number: u32,
     /// Where it went.
@@ -167,15 +179,22 @@ pub fn settle(
     roll: Roll,
     now: Timestamp,
 ) -> Settlement {
-    let ours = |a: &Attempt| (a.number, a.at) == (posted.number, posted.at);
+    let trigger = posted.purpose.trigger();
+    let ours = |a: &Attempt| (a.number, a.at, a.trigger) == (posted.number, posted.at, trigger);
     if delivery.attempts.iter().any(ours) {
         return Settlement::OnRecord;
     }
+    let tier = match &posted.purpose {
+        Purpose::Retry(id, _) => {
+            return Settlement::Commit(Box::new(retried(delivery, posted, id, now)));
+        }
+        Purpose::Tier(tier) => *tier,
+    };
     let succeeded = posted.answer.outcome == Outcome::Succeeded;
-    let is_open_tier = delivery.status.is_open() && delivery.scheduled_attempts == posted.tier;
+    let is_open_tier = delivery.status.is_open() && delivery.scheduled_attempts == tier;
     match (succeeded, is_open_tier) {
         (true, _) if delivery.status == Status::Succeeded => Settlement::Drop,
-        (true, _) => Settlement::Commit(Box::new(success(delivery, posted))),
+        (true, _) => Settlement::Commit(Box::new(success(delivery, posted, tier))),
         (false, true) => {
             Settlement::Commit(Box::new(failure(delivery, posted, schedule, roll, now)))
         }
@@ -183,14 +202,25 @@ pub fn settle(
     }
 }
 
-fn success(delivery: &Delivery, posted: &Posted) -> Change {
-    let scheduled_attempts = delivery.scheduled_attempts.max(posted.tier + 1);
+impl Purpose {
+    /// Who wanted it.
+    pub fn trigger(&self) -> Trigger {
+        match self {
+            Purpose::Tier(_) => Trigger::Schedule,
+            Purpose::Retry(_, by) => by.trigger(),
+        }
+    }
+}
+
+fn success(delivery: &Delivery, posted: &Posted, tier: Tier) -> Change {
     Change {
-        stage: Stage { status: Status::Succeeded, scheduled_attempts },
+        status: Status::Succeeded,
+        scheduled_attempts: delivery.scheduled_attempts.max(tier + 1),
+        settles: Settles::Tier,
         next_attempt_at: None,
         gives_up_at: delivery.gives_up_at,
         // An end that was written but not yet announced is still announced.
-        due_at: delivery.notice.and(delivery.due_at),
+        due_at: delivery.due_with_retry(delivery.notice.and(delivery.due_at)),
         notice: delivery.notice,
         url: Some(posted.url.clone()),
         attempt: Some(recorded(posted)),
@@ -207,37 +237,45 @@ fn failure(
     let ended_at = posted.at + Duration::from_millis(posted.answer.duration_ms);
     let gives_up_at = delivery.gives_up_at.unwrap_or_else(|| schedule.gives_up_at(posted.at));
     let asked = posted.answer.retry_after_s.map(Duration::from_secs);
-    let next = schedule.next_attempt_at(posted.tier, ended_at, gives_up_at, asked, roll);
+    let tier = delivery.scheduled_attempts;
+    let next = schedule.next_attempt_at(tier, ended_at, gives_up_at, asked, roll);
     let over = next.is_none() && gives_up_at <= now;
     let status = if over { Status::Failed(FailedReason::Exhausted) } else { Status::Retrying };
     Change {
-        stage: Stage { status, scheduled_attempts: posted.tier + 1 },
+        status,
+        scheduled_attempts: tier + 1,
+        settles: Settles::Tier,
         next_attempt_at: next,
         gives_up_at: Some(gives_up_at),
-        due_at: Some(if over { now } else { next.unwrap_or(gives_up_at) }),
+        due_at: delivery.due_with_retry(Some(if over { now } else { next.unwrap_or(gives_up_at) })),
         notice: over.then_some(Notice::DeliveryFailed),
         url: Some(posted.url.clone()),
         attempt: Some(recorded(posted)),
     }
 }
 
-fn recorded(posted: &Posted) -> Attempt {
+pub(crate) fn recorded(posted: &Posted) -> Attempt {
     Attempt {
         number: posted.number,
-        trigger: Trigger::Schedule,
+        trigger: posted.purpose.trigger(),
         at: posted.at,
         answer: posted.answer.clone(),
     }
 }
 
-/// Ends an open delivery without another attempt.
+/// Ends an open delivery without another attempt. A cancellation ends an open retry with it; after
+/// any other end a person may still want it.
 pub fn end(delivery: &Delivery, reason: FailedReason, now: Timestamp) -> Change {
     Change {
         attempt: None,
         url: None,
-        stage: Stage {
-            status: Status::Failed(reason),
-            scheduled_attempts: delivery.scheduled_attempts,
+        status: Status::Failed(reason),
+        scheduled_attempts: delivery.scheduled_attempts,
+        settles: match reason {
+            FailedReason::Cancelled => Settles::Both,
+            FailedReason::Exhausted
+            | FailedReason::EndpointDisabled
+            | FailedReason::EndpointDeleted => Settles::Tier,
         },
         next_attempt_at: None,
         gives_up_at: delivery.gives_up_at,

@@ -2,8 +2,8 @@
 
 use crate::Timestamp;
 use crate::event::{Event, FanOut};
-use crate::ids::{AccountId, DeliveryId, EventId};
-use crate::limits::BACK_OFF_FIRST_S;
+use crate::ids::{AccountId, DeliveryId, EventId, JobId, RetryId};
+use crate::limits::{BACK_OFF_FIRST_S, RETRY_OPEN_S};
 use crate::schedule::Tier;
 
 /// A delivery as it is on record: the truth about one event and one endpoint.
@@ -43,6 +43,58 @@ pub struct Delivery {
     pub back_off_s: Option<u32>,
     /// What must still be announced.
     pub notice: Option<Notice>,
+    /// The retry that was asked for and not made yet: one at a time.
+    pub open_retry: Option<OpenRetry>,
+    /// The recovery that took this delivery on last.
+    pub job_id: Option<JobId>,
+}
+
+/// A retry that somebody asked for (design 3.5). It is on record, and in `due`, before its wake-up
+/// is sent; the commit of its attempt takes it away, so that a doubled wake-up finds nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRetry {
+    /// Its name.
+    pub id: RetryId,
+    /// Who asked.
+    pub by: RetryBy,
+    /// When.
+    pub opened_at: Timestamp,
+    /// Until when somebody has claimed it.
+    pub busy_until: Option<Timestamp>,
+}
+
+/// Who asked for a retry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RetryBy {
+    /// A person, for this delivery.
+    Manual,
+    /// A recovery, for many.
+    Recover(JobId),
+}
+
+impl RetryBy {
+    /// What stands beside the attempt.
+    pub fn trigger(&self) -> Trigger {
+        match self {
+            RetryBy::Manual => Trigger::Manual,
+            RetryBy::Recover(_) => Trigger::Recover,
+        }
+    }
+
+    /// The recovery, if it is one.
+    pub fn job(&self) -> Option<&JobId> {
+        match self {
+            RetryBy::Manual => None,
+            RetryBy::Recover(job) => Some(job),
+        }
+    }
+}
+
+impl OpenRetry {
+    /// When it is closed as not made, for want of anybody who makes it.
+    pub fn closes_at(&self) -> Timestamp {
+        self.opened_at + std::time::Duration::from_secs(RETRY_OPEN_S)
+    }
 }
 
 impl Delivery {
@@ -66,6 +118,8 @@ impl Delivery {
             due_at: None,
             back_off_s: None,
             notice: None,
+            open_retry: None,
+            job_id: None,
         }
     }
 
@@ -75,23 +129,40 @@ impl Delivery {
         if let Some(attempt) = &change.attempt {
             self.attempts.push(attempt.clone());
             self.attempt_count = self.attempt_count.saturating_add(1);
+        }
+        if change.resets_back_off() {
             self.back_off_s = None;
         }
         if change.url.is_some() {
             self.url.clone_from(&change.url);
         }
-        self.status = change.stage.status;
-        self.scheduled_attempts = change.stage.scheduled_attempts;
+        self.status = change.status;
+        self.scheduled_attempts = change.scheduled_attempts;
         self.next_attempt_at = change.next_attempt_at;
         self.gives_up_at = change.gives_up_at;
         self.due_at = change.due_at;
         self.notice = change.notice;
-        self.busy_until = None;
+        if change.settles.tier() {
+            self.busy_until = None;
+        }
+        if change.settles.retry() {
+            self.open_retry = None;
+        }
     }
 
     /// What a commit must find unchanged.
     pub fn stage(&self) -> Stage {
-        Stage { status: self.status, scheduled_attempts: self.scheduled_attempts }
+        Stage {
+            status: self.status,
+            scheduled_attempts: self.scheduled_attempts,
+            retry: self.open_retry.as_ref().map(|retry| retry.id.clone()),
+        }
+    }
+
+    /// Its place in `due` if the schedule wants it at `scheduled`: an open retry wants it, too.
+    pub(crate) fn due_with_retry(&self, scheduled: Option<Timestamp>) -> Option<Timestamp> {
+        let retry = self.open_retry.as_ref().map(|retry| retry.opened_at);
+        scheduled.into_iter().chain(retry).min()
     }
 
     /// The claim on the open tier, if it is live.
@@ -203,13 +274,16 @@ impl FailedReason {
     }
 }
 
-/// The part of a delivery that a commit is conditional on, and nothing else (design 3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The part of a delivery that a commit is conditional on, and nothing else (design 3.2, and
+/// decision 0009 for the retry).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
     /// The status read.
     pub status: Status,
     /// The scheduled attempts read.
     pub scheduled_attempts: Tier,
+    /// The open retry read.
+    pub retry: Option<RetryId>,
 }
 
 /// One POST and what came of it.
@@ -230,19 +304,30 @@ pub struct Attempt {
 pub enum Trigger {
     /// The schedule.
     Schedule,
+    /// A person, with Retry Now.
+    Manual,
+    /// A recovery of many deliveries.
+    Recover,
+    /// A person, with a test event. No delivery ever has one on record.
+    Test,
 }
 
 impl Trigger {
+    const ALL: [Self; 4] = [Self::Schedule, Self::Manual, Self::Recover, Self::Test];
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {
             Trigger::Schedule => "schedule",
+            Trigger::Manual => "manual",
+            Trigger::Recover => "recover",
+            Trigger::Test => "test",
         }
     }
 
     /// Reads the spelling of [`Trigger::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        (text == Trigger::Schedule.as_str()).then_some(Trigger::Schedule)
+        Self::ALL.into_iter().find(|trigger| trigger.as_str() == text)
     }
 }
 
@@ -361,8 +446,12 @@ pub struct Change {
     pub attempt: Option<Attempt>,
     /// Where it went, if an attempt was made.
     pub url: Option<String>,
-    /// The new stage.
-    pub stage: Stage,
+    /// The new status.
+    pub status: Status,
+    /// The scheduled attempts from now on.
+    pub scheduled_attempts: Tier,
+    /// What is over with it.
+    pub settles: Settles,
     /// See [`Delivery::next_attempt_at`].
     pub next_attempt_at: Option<Timestamp>,
     /// See [`Delivery::gives_up_at`].
@@ -371,4 +460,38 @@ pub struct Change {
     pub due_at: Option<Timestamp>,
     /// See [`Delivery::notice`].
     pub notice: Option<Notice>,
+}
+
+impl Change {
+    /// Whether the sweeper's back-off begins anew: a scheduled attempt was made, or nothing that
+    /// it could wake is left.
+    pub fn resets_back_off(&self) -> bool {
+        let scheduled = self.attempt.as_ref().is_some_and(|a| a.trigger == Trigger::Schedule);
+        scheduled || (self.settles.retry() && !self.status.is_open())
+    }
+}
+
+/// What a change is the end of, and whose claim it therefore clears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settles {
+    /// The open tier; an open retry stays as it was.
+    Tier,
+    /// The open retry; a claim on the open tier stays as it was.
+    Retry,
+    /// Both.
+    Both,
+    /// Neither: an attempt that is only put on record.
+    Nothing,
+}
+
+impl Settles {
+    /// Whether the claim on the open tier goes.
+    pub fn tier(self) -> bool {
+        matches!(self, Settles::Tier | Settles::Both)
+    }
+
+    /// Whether the open retry goes.
+    pub fn retry(self) -> bool {
+        matches!(self, Settles::Retry | Settles::Both)
+    }
 }

@@ -58,6 +58,15 @@ id!(
     EventId
 );
 
+id!(
+    /// `rec_` and 20 hex digits: a job that recovers or cancels many deliveries.
+    JobId
+);
+id!(
+    /// `rty_` and 32 hex digits: one retry that somebody asked for.
+    RetryId
+);
+
 impl AccountId {
     /// # Errors
     /// [`NotAnId`] if the text is no account number.
@@ -90,6 +99,42 @@ impl EndpointId {
 
     fn stem(&self) -> &str {
         &self.0[3..]
+    }
+}
+
+impl JobId {
+    /// # Errors
+    /// [`NotAnId`] if the text is no job id.
+    pub fn parse(text: &str) -> Result<Self, NotAnId> {
+        let rest = text.strip_prefix("rec_").unwrap_or_default();
+        let fits = rest.len() == 20 && rest.bytes().all(is_lower_hex);
+        if fits { Ok(Self(text.into())) } else { Err(NotAnId("a recovery id")) }
+    }
+
+    /// A new id from 10 random bytes.
+    pub fn from_random(bytes: [u8; 10]) -> Self {
+        Self(format!("rec_{}", hex(&bytes)))
+    }
+}
+
+impl RetryId {
+    /// # Errors
+    /// [`NotAnId`] if the text is no retry id.
+    pub fn parse(text: &str) -> Result<Self, NotAnId> {
+        let rest = text.strip_prefix("rty_").unwrap_or_default();
+        let fits = rest.len() == 32 && rest.bytes().all(is_lower_hex);
+        if fits { Ok(Self(text.into())) } else { Err(NotAnId("a retry id")) }
+    }
+
+    /// A new id from 16 random bytes.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(format!("rty_{}", hex(&bytes)))
+    }
+
+    /// The one retry that a job makes of a delivery, however often its step is repeated.
+    pub fn of_job(job: &JobId, delivery: &DeliveryId) -> Self {
+        let digest = hash_fields(&["retry", job.as_str(), delivery.as_str()]);
+        Self(format!("rty_{}", hex(&digest[..16])))
     }
 }
 

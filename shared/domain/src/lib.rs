@@ -11,6 +11,8 @@
 //! | [`endpoint`] | who gets which event |
 //! | [`delivery`] | one event on its way to one endpoint, and its attempts |
 //! | [`attempt`] | what a wake-up means, and what an attempt changes |
+//! | [`retry`] | what a retry that somebody asked for changes |
+//! | [`job`] | recover and cancel: many deliveries, a page at a time |
 //! | [`sweep`] | what an overdue delivery needs |
 //! | [`health`] | since when an endpoint is failing, and what follows |
 //! | [`health`] | since when an endpoint is failing, and what follows from it |
@@ -41,10 +43,12 @@ pub mod event;
 pub mod failure;
 pub mod health;
 pub mod ids;
+pub mod job;
 pub mod limits;
 pub mod log;
 pub mod portal;
 pub mod ports;
+pub mod retry;
 pub mod retry_after;
 pub mod schedule;
 pub mod secret;

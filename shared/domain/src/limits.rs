@@ -114,6 +114,28 @@ pub const BACK_OFF_FIRST_S: u32 = 300;
 /// Longest such wait, in seconds.
 pub const BACK_OFF_MAX_S: u32 = 3_600;
 
+/// Seconds for which a retry that somebody asked for stays open. Whatever kept it from being made
+/// that long, the person has looked again by then.
+pub const RETRY_OPEN_S: u64 = 3_600;
+/// Deliveries on one page of a recovery or cancellation: ten SQS batches, and at one a second, the
+/// slowest rate there is, their delays stay far below 900 s.
+pub const JOB_PAGE: usize = 100;
+/// Pages a job counts in one step.
+pub const JOB_PAGES_COUNTED: usize = 10;
+/// Deliveries a recovery re-sends in a second, unless asked for otherwise.
+pub const JOB_RATE_DEFAULT: u32 = 50;
+/// The most deliveries a recovery re-sends in a second: a page a second.
+pub const JOB_RATE_MAX: u32 = 100;
+/// Seconds before a job first looks at what has become of its deliveries.
+pub const JOB_COUNT_FIRST_S: u64 = 2;
+/// Seconds between two such looks, at most; they double until then.
+pub const JOB_COUNT_MAX_S: u64 = 60;
+/// Seconds after which a job whose step has not come is woken again: later than SQS redelivers one.
+pub const JOB_STALLED_S: u64 = 600;
+/// Seconds for which a job is kept to be looked at: as long as deliveries are, by default.
+pub const JOB_KEPT_S: u64 = 30 * 86_400;
+/// Stalled jobs the sweeper wakes in one run.
+pub const JOBS_PER_RUN: usize = 100;
 /// Times a use case re-reads and decides again after losing a condition. Each loss means that
 /// somebody else made progress, so more than a few in a row is not a race but a fault.
 pub const DECISIONS: usize = 5;
@@ -192,4 +214,6 @@ const _: () =
 const _: () =
     assert!(EVENT_BYTES + ENDPOINTS_PER_ACCOUNT * (DELIVERY_ID_CHARS + 64) + 4_096 < 400_000);
 const _: () = assert!(COPY_DELAY_S <= SQS_DELAY_MAX_S);
+const _: () = assert!(JOB_PAGE < 900 && SQS_DELAY_MAX_S == 900 && JOB_PAGE <= LOG_EXAMINED);
+const _: () = assert!(JOB_RATE_DEFAULT <= JOB_RATE_MAX && JOB_COUNT_FIRST_S <= JOB_COUNT_MAX_S);
 const _: () = assert!(BACK_OFF_FIRST_S <= BACK_OFF_MAX_S);

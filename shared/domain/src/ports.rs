@@ -12,19 +12,19 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::Timestamp;
-use crate::delivery::{Answer, Change, Delivery, Notice, Stage, Status};
+use crate::delivery::{Answer, Change, Delivery, Notice, OpenRetry, Stage, Status};
 use crate::endpoint::Endpoint;
 use crate::envelope::Rejection;
 use crate::event::Event;
-use crate::ids::{AccountId, DeliveryId, EndpointId, EventId};
+use crate::ids::{AccountId, DeliveryId, EndpointId, EventId, RetryId};
 use crate::schedule::{Roll, Tier};
 use crate::secret::SigningSecrets;
-use crate::wakeup::{Lane, WakeUp};
+use crate::wakeup::{Call, Lane, WakeUp};
 
 pub use health::EndpointHealth;
 pub use management::{
-    ApiKeys, ApiMemory, CallWindow, DeliveryLog, EndpointKey, Fresh, Page, PortalLinks, Registry,
-    Reservation,
+    ApiKeys, ApiMemory, Begun, CallWindow, DeliveryLog, EndpointKey, Fresh, JobEntry, Jobs, Page,
+    PortalLinks, Registry, Reservation,
 };
 
 /// A call that failed, or may have. The text is for the log and holds neither payload nor secret.
@@ -132,12 +132,31 @@ pub trait Deliveries: Sync {
         now: Timestamp,
     ) -> impl Future<Output = PortResult<bool>> + Send;
 
-    /// Writes a change and clears the claim; a change with an attempt also clears the back-off.
+    /// Opens a retry and puts the delivery into `due` at the moment it was opened; a recovery's is
+    /// noted as the one that took the delivery on. MUST be atomic: true only if the delivery exists,
+    /// has no open retry, and was not taken on by this same recovery before.
+    fn open_retry(
+        &self,
+        id: &DeliveryId,
+        retry: &OpenRetry,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// Claims the open retry until `until`. MUST be atomic: true only if the retry is open and no
+    /// claim on it is live at `now`.
+    fn claim_retry(
+        &self,
+        id: &DeliveryId,
+        retry: &RetryId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// Writes a change, and clears what it settles; see [`Change::resets_back_off`], too.
     /// MUST be atomic: true only if the delivery was at `expected`, otherwise nothing changes.
     fn commit(
         &self,
         id: &DeliveryId,
-        expected: Stage,
+        expected: &Stage,
         change: &Change,
     ) -> impl Future<Output = PortResult<bool>> + Send;
 
@@ -161,11 +180,20 @@ pub trait Deliveries: Sync {
     ) -> impl Future<Output = PortResult<bool>> + Send;
 
     /// Takes a finished delivery out of `due`, and with it the notice that was announced. MUST be
-    /// atomic: true only if the delivery is final and its notice is still `announced`.
+    /// atomic: true only if the delivery is final, has no open retry, and its notice is still
+    /// `announced`.
     fn take_out(
         &self,
         id: &DeliveryId,
         announced: Option<Notice>,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// Takes away the notice that was announced and nothing else. MUST be atomic: true only if
+    /// the notice is still this one.
+    fn announced(
+        &self,
+        id: &DeliveryId,
+        notice: Notice,
     ) -> impl Future<Output = PortResult<bool>> + Send;
 }
 
@@ -175,9 +203,26 @@ pub struct Outgoing {
     /// Which queue.
     pub lane: Lane,
     /// What it says.
-    pub wake_up: WakeUp,
+    pub call: Call,
     /// Seconds until it may be received, at most 900.
     pub delay_s: u32,
+}
+
+impl Outgoing {
+    /// On the queue it belongs to.
+    pub fn new(call: impl Into<Call>, delay_s: u32) -> Self {
+        let call = call.into();
+        Self { lane: call.lane(), call, delay_s }
+    }
+}
+
+/// Sends one wake-up.
+///
+/// # Errors
+/// What the queue answered.
+pub async fn send_one(queues: &impl WakeUps, outgoing: Outgoing) -> PortResult<()> {
+    let answer = queues.send(&[outgoing]).await.pop();
+    answer.unwrap_or_else(|| Err(PortError::new("wake_ups.send", "no answer for the message")))
 }
 
 /// The queues of wake-ups.

@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::attempt::end;
-use crate::delivery::{Change, Delivery, FailedReason, Status};
+use crate::delivery::{Change, Delivery, FailedReason, OpenRetry, Status};
 use crate::limits::OVERDUE_GRACE_S;
-use crate::schedule::Tier;
+use crate::retry::close;
+use crate::wakeup::{Call, RetryCall, WakeUp};
 
 /// What the sweeper does with an entry of `due`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sweep {
     /// Nothing yet.
     NotYet,
-    /// Its wake-up is overdue: move the entry to this moment, then wake it.
+    /// A wake-up is overdue: move the entry to this moment, then send what is missing.
     Wake {
-        /// The tier that is open.
-        tier: Tier,
+        /// A copy for the open tier, for the open retry, or for both.
+        calls: Vec<Call>,
         /// Where the entry goes, so that a backlog is not fed.
         back_off_to: Timestamp,
         /// The wait this is, in seconds.
@@ -24,6 +25,8 @@ pub enum Sweep {
     },
     /// All attempts made and the time is up: commit this.
     MarkExhausted(Box<Change>),
+    /// A retry that nobody made: commit this.
+    CloseRetry(Box<Change>),
     /// Over, but not announced yet: announce it, then take it out.
     Announce,
     /// Nothing left to do: take it out.
@@ -45,27 +48,49 @@ pub fn sweep(delivery: &Delivery, grace: Duration, now: Timestamp) -> Sweep {
     if delivery.notice.is_some() {
         return Sweep::Announce;
     }
-    let all_made = delivery.next_attempt_at.is_none();
-    match delivery.status {
-        Status::Succeeded | Status::Failed(_) | Status::Skipped => Sweep::TakeOut,
-        Status::Retrying if all_made => {
-            let ended = delivery.gives_up_at.is_some_and(|at| at <= now);
-            if ended {
-                Sweep::MarkExhausted(Box::new(end(delivery, FailedReason::Exhausted, now)))
-            } else {
-                Sweep::NotYet
-            }
-        }
-        Status::Pending | Status::Retrying if due_at + grace <= now => {
-            let back_off_s = delivery.next_back_off_s();
-            Sweep::Wake {
-                tier: delivery.scheduled_attempts,
-                back_off_to: now + Duration::from_secs(u64::from(back_off_s)),
-                back_off_s,
-            }
-        }
-        Status::Pending | Status::Retrying => Sweep::NotYet,
+    let all_made = delivery.status == Status::Retrying && delivery.next_attempt_at.is_none();
+    if all_made && delivery.gives_up_at.is_some_and(|at| at <= now) {
+        return Sweep::MarkExhausted(Box::new(end(delivery, FailedReason::Exhausted, now)));
     }
+    let retry = delivery.open_retry.as_ref();
+    if retry.is_some_and(|retry| retry.closes_at() <= now) {
+        return Sweep::CloseRetry(Box::new(close(delivery, now)));
+    }
+    if !delivery.status.is_open() && retry.is_none() {
+        return Sweep::TakeOut;
+    }
+    let calls = overdue(delivery, due_at, grace, now);
+    if calls.is_empty() {
+        return Sweep::NotYet;
+    }
+    let back_off_s = delivery.next_back_off_s();
+    let back_off_to = now + Duration::from_secs(u64::from(back_off_s));
+    let closes_at = retry.map(OpenRetry::closes_at);
+    let back_off_to = closes_at.map_or(back_off_to, |closes_at| back_off_to.min(closes_at));
+    Sweep::Wake { calls, back_off_to, back_off_s }
+}
+
+/// Copies of the wake-ups that should have come by now.
+fn overdue(delivery: &Delivery, due_at: Timestamp, grace: Duration, now: Timestamp) -> Vec<Call> {
+    if due_at + grace > now {
+        return Vec::new();
+    }
+    // An open retry has taken the entry for itself; the schedule's own time stands beside it.
+    let scheduled_at = match (delivery.status, &delivery.open_retry) {
+        (Status::Pending, None) => Some(due_at),
+        (Status::Pending, Some(_)) => Some(delivery.created_at),
+        (Status::Retrying, None) => delivery.next_attempt_at.and(Some(due_at)),
+        (Status::Retrying, Some(_)) => delivery.next_attempt_at,
+        (Status::Succeeded | Status::Failed(_) | Status::Skipped, _) => None,
+    };
+    let scheduled = scheduled_at
+        .filter(|at| *at + grace <= now)
+        .map(|_| WakeUp::copy(delivery.id.clone(), delivery.scheduled_attempts).into());
+    let retry = delivery.open_retry.as_ref().map(|retry| {
+        let (delivery_id, retry_id) = (delivery.id.clone(), retry.id.clone());
+        Call::Retry(RetryCall { delivery_id, retry_id, by: retry.by.clone(), is_copy: true })
+    });
+    scheduled.into_iter().chain(retry).collect()
 }
 
 #[cfg(test)]
@@ -84,8 +109,9 @@ mod tests {
 
     #[test]
     fn what_an_entry_needs() {
+        let id = delivery(Status::Retrying, 2).id;
         let wake = |tier, back_off_s| Sweep::Wake {
-            tier,
+            calls: vec![WakeUp::copy(id.clone(), tier).into()],
             back_off_to: NOW + secs(u64::from(back_off_s)),
             back_off_s,
         };
@@ -120,7 +146,7 @@ mod tests {
         let Sweep::MarkExhausted(change) = sweep(&over, grace(900), NOW) else {
             panic!("it is over")
         };
-        assert_eq!(change.stage.status, Status::Failed(FailedReason::Exhausted));
+        assert_eq!(change.status, Status::Failed(FailedReason::Exhausted));
         assert_eq!(change.notice, Some(Notice::DeliveryFailed));
         assert_eq!(change.due_at, Some(NOW), "it stays until it is announced");
     }

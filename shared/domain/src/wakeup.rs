@@ -1,6 +1,8 @@
 //! Wake-ups: what travels through queues and schedules. A wake-up carries no truth; losing,
 //! doubling or reordering one may delay a delivery, never lose or corrupt it.
 
+mod call;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{DeliveryId, hex};
@@ -9,6 +11,8 @@ use crate::schedule::Tier;
 /// The format's version. A reader must understand the one before it, too, so that an update of a
 /// running stack loses nothing.
 pub const WAKE_UP_VERSION: u32 = 1;
+
+pub use call::{Call, JobStep, NotAWakeUp, RetryCall};
 
 /// "Look at this delivery: its scheduled attempt of this tier may be due."
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,20 +37,6 @@ pub enum Origin {
     Hop,
 }
 
-/// A message body that is no wake-up.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a wake-up this version understands: {0}")]
-pub struct NotAWakeUp(String);
-
-#[derive(Serialize, Deserialize)]
-struct Wire {
-    v: u32,
-    kind: String,
-    delivery: String,
-    tier: Tier,
-    origin: Origin,
-}
-
 impl WakeUp {
     /// The wake-up arranged together with the attempt it is for.
     pub fn fresh(delivery_id: DeliveryId, tier: Tier) -> Self {
@@ -65,29 +55,7 @@ impl WakeUp {
 
     /// The message body.
     pub fn to_json(&self) -> String {
-        let wire = Wire {
-            v: WAKE_UP_VERSION,
-            kind: "scheduled".into(),
-            delivery: self.delivery_id.to_string(),
-            tier: self.tier,
-            origin: self.origin,
-        };
-        serde_json::to_string(&wire).expect("strings and numbers are always JSON")
-    }
-
-    /// Reads a message body.
-    ///
-    /// # Errors
-    /// [`NotAWakeUp`] for another format, version or kind; such a message stays on the queue and
-    /// ends in its dead-letter queue, where a newer version can still read it.
-    pub fn parse(body: &str) -> Result<Self, NotAWakeUp> {
-        let wire: Wire = serde_json::from_str(body).map_err(|e| NotAWakeUp(e.to_string()))?;
-        if wire.v != WAKE_UP_VERSION || wire.kind != "scheduled" {
-            return Err(NotAWakeUp(format!("version {}, kind {:?}", wire.v, wire.kind)));
-        }
-        let delivery_id =
-            DeliveryId::parse(&wire.delivery).map_err(|e| NotAWakeUp(e.to_string()))?;
-        Ok(Self { delivery_id, tier: wire.tier, origin: wire.origin })
+        Call::Scheduled(self.clone()).to_json()
     }
 
     /// The name of the one-time schedule for this wake-up: 40 hex digits and the tier. The same
@@ -101,9 +69,9 @@ impl WakeUp {
 /// The two queues of wake-ups (design 3.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// `SendQueue`: first attempts.
+    /// `SendQueue`: first attempts, and retries that a person waits for.
     Send,
-    /// `RetryQueue`: every later attempt.
+    /// `RetryQueue`: every later attempt, and jobs.
     Retry,
 }
 
@@ -117,31 +85,52 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::RetryBy;
+    use crate::ids::{JobId, RetryId};
 
     const ID: &str = "dlv_abc_0_019ea1732b20_00112233445566778899aabbccddeeff";
+
+    #[track_caller]
+    fn check(call: &Call) {
+        assert_eq!(Call::parse(&call.to_json()).as_ref(), Ok(call));
+    }
 
     #[test]
     fn text_and_back() {
         let id = DeliveryId::parse(ID).expect("valid");
         for origin in [Origin::Fresh, Origin::Copy, Origin::Hop] {
             let wake_up = WakeUp { delivery_id: id.clone(), tier: 3, origin };
-            assert_eq!(WakeUp::parse(&wake_up.to_json()), Ok(wake_up));
+            check(&Call::Scheduled(wake_up));
         }
+        let (id_of, job) = (RetryId::from_random([7; 16]), JobId::from_random([9; 10]));
+        for by in [RetryBy::Manual, RetryBy::Recover(job.clone())] {
+            for is_copy in [false, true] {
+                let (delivery_id, retry_id) = (id.clone(), id_of.clone());
+                check(&Call::Retry(RetryCall { delivery_id, retry_id, by: by.clone(), is_copy }));
+            }
+        }
+        let endpoint_id = id.endpoint().clone();
+        check(&Call::Step(JobStep { job_id: job, endpoint_id, seq: 12 }));
         // The first version's spelling, kept so that a later one cannot forget to read it.
         let first =
             format!(r#"{{"v":1,"kind":"scheduled","delivery":"{ID}","tier":0,"origin":"fresh"}}"#);
-        assert_eq!(WakeUp::parse(&first), Ok(WakeUp::fresh(id, 0)));
+        assert_eq!(Call::parse(&first), Ok(Call::Scheduled(WakeUp::fresh(id, 0))));
     }
 
     #[test]
     fn what_is_not_a_wake_up() {
         let good = WakeUp::fresh(DeliveryId::parse(ID).expect("valid"), 0).to_json();
-        for (from, to) in
-            [("\"v\":1", "\"v\":2"), ("scheduled", "job"), ("dlv_", "x"), ("fresh", "old")]
-        {
-            assert!(WakeUp::parse(&good.replace(from, to)).is_err(), "{from} -> {to}");
+        for (from, to) in [
+            ("\"v\":1", "\"v\":2"),
+            ("scheduled", "job"),
+            ("scheduled", "manual"),
+            ("scheduled", "x"),
+            ("dlv_", "x"),
+            ("fresh", "old"),
+        ] {
+            assert!(Call::parse(&good.replace(from, to)).is_err(), "{from} -> {to}");
         }
-        assert!(WakeUp::parse("{}").is_err());
+        assert!(Call::parse("{}").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use domain::Timestamp;
-use domain::delivery::{Change, Delivery, Stage, Status};
+use domain::delivery::{Change, Delivery, Settles, Status};
 use domain::endpoint::Endpoint;
 use domain::envelope::parse_body;
 use domain::event::Event;
@@ -144,13 +144,15 @@ async fn sweeper_works(stack: &Stack, endpoint: &Endpoint) -> Result<(), String>
         let change = Change {
             attempt: None,
             url: None,
-            stage: Stage { status, scheduled_attempts },
+            status,
+            scheduled_attempts,
+            settles: Settles::Tier,
             next_attempt_at,
             gives_up_at: Some(past),
             due_at: Some(past),
             notice: None,
         };
-        let written = stack.store.commit(&delivery.id, delivery.stage(), &change).await;
+        let written = stack.store.commit(&delivery.id, &delivery.stage(), &change).await;
         assert_eq!(written, Ok(true));
     }
     let swept: Value = emulator()

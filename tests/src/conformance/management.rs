@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::api_key::ApiKeyRecord;
-use domain::delivery::{Change, FailedReason, Stage, Status};
+use domain::delivery::{Change, FailedReason, Settles, Status};
 use domain::endpoint::{Endpoint, EndpointState};
 use domain::envelope::Product;
 use domain::ids::{AccountId, EndpointId};
@@ -78,13 +78,15 @@ pub async fn log(store: &(impl DeliveryLog + Deliveries)) {
             let change = Change {
                 attempt: None,
                 url: None,
-                stage: Stage { status, scheduled_attempts: 5 },
+                status,
+                scheduled_attempts: 5,
+                settles: Settles::Tier,
                 next_attempt_at: None,
                 gives_up_at: None,
                 due_at: None,
                 notice: None,
             };
-            assert_eq!(store.commit(&delivery.id, delivery.stage(), &change).await, Ok(true));
+            assert_eq!(store.commit(&delivery.id, &delivery.stage(), &change).await, Ok(true));
         }
         ids.push(delivery.id);
     }

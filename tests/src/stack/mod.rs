@@ -11,7 +11,7 @@ use aws::dynamo::{Store, Table, Tables};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::Message;
 use domain::api_key::ApiKeyRecord;
-use domain::delivery::{Change, Delivery};
+use domain::delivery::{Change, Delivery, Settles};
 use domain::endpoint::Endpoint;
 use domain::endpoint::register::Registration;
 use domain::ids::{DeliveryId, EndpointId, EventId};
@@ -83,6 +83,7 @@ impl Stack {
             (Table::Deliveries, "DeliveriesTable"),
             (Table::ApiKeys, "ApiKeysTable"),
             (Table::ApiState, "ApiStateTable"),
+            (Table::Jobs, "JobsTable"),
         ];
         let tables = Tables::new(tables.map(|(table, name)| (table, outputs.output(name).into())));
         let store = Store::new(&config, tables, Duration::from_secs(30 * 86_400));
@@ -211,13 +212,15 @@ impl Stack {
         let change = Change {
             attempt: None,
             url: None,
-            stage: delivery.stage(),
+            status: delivery.status,
+            scheduled_attempts: delivery.scheduled_attempts,
+            settles: Settles::Tier,
             next_attempt_at: Some(now),
             gives_up_at: delivery.gives_up_at,
             due_at: Some(now),
             notice: None,
         };
-        assert!(self.store.commit(id, delivery.stage(), &change).await.expect("written"));
+        assert!(self.store.commit(id, &delivery.stage(), &change).await.expect("written"));
         let wake_up = WakeUp::fresh(id.clone(), delivery.scheduled_attempts);
         let queue = self.output("RetryQueueUrl");
         let message = self.sqs().send_message().queue_url(queue).message_body(wake_up.to_json());

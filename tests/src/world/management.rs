@@ -8,7 +8,7 @@ use domain::Timestamp;
 use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::delivery::Delivery;
 use domain::endpoint::Endpoint;
-use domain::ids::EndpointId;
+use domain::ids::{EndpointId, JobId, RetryId};
 use domain::log::{LogPlace, LogQuery, newest_first};
 use domain::portal::PortalLink;
 use domain::ports::{
@@ -179,15 +179,23 @@ impl PortalLinks for World {
 /// New, and the same in every run.
 impl Fresh for World {
     fn endpoint_id(&self) -> PortResult<EndpointId> {
-        Ok(EndpointId::from_random([self.next_fresh(); 10]))
+        Ok(EndpointId::from_random(self.next_fresh()))
+    }
+
+    fn retry_id(&self) -> PortResult<RetryId> {
+        Ok(RetryId::from_random(self.next_fresh()))
+    }
+
+    fn job_id(&self) -> PortResult<JobId> {
+        Ok(JobId::from_random(self.next_fresh()))
     }
 
     fn secret(&self) -> PortResult<Secret> {
-        Ok(Secret::from_random([self.next_fresh(); 24]))
+        Ok(Secret::from_random(self.next_fresh()))
     }
 
     fn portal_token(&self) -> PortResult<ApiKey> {
-        Ok(ApiKey::portal_token([self.next_fresh(); 24]))
+        Ok(ApiKey::portal_token(self.next_fresh()))
     }
 }
 
@@ -205,16 +213,18 @@ impl World {
 
     /// A new API key, on record.
     pub fn api_key(&self, scope: Scope) -> ApiKey {
-        let key = ApiKey::from_random([self.next_fresh(); 24]);
+        let key = ApiKey::from_random(self.next_fresh());
         let mut state = self.state();
         let record = ApiKeyRecord::new(&key, scope, state.now);
         state.api_keys.insert(record.id.clone(), record);
         key
     }
 
-    fn next_fresh(&self) -> u8 {
+    /// Bytes that no other call has been given.
+    fn next_fresh<const N: usize>(&self) -> [u8; N] {
         let mut state = self.state();
-        state.next_fresh = state.next_fresh.wrapping_add(1);
-        state.next_fresh
+        state.next_fresh += 1;
+        let count = state.next_fresh.to_le_bytes();
+        std::array::from_fn(|nth| count[nth % count.len()])
     }
 }

@@ -3,6 +3,7 @@
 mod faults;
 mod fuse;
 mod health;
+mod jobs;
 mod management;
 mod ports;
 mod steps;
@@ -17,7 +18,8 @@ use domain::delivery::{Answer, Delivery, Outcome};
 use domain::endpoint::{Endpoint, EndpointState, EventPattern};
 use domain::event::Event;
 use domain::health::Health;
-use domain::ids::{AccountId, DeliveryId, EndpointId, EventId};
+use domain::ids::{AccountId, DeliveryId, EndpointId, EventId, JobId};
+use domain::job::Job;
 use domain::portal::PortalLink;
 use domain::ports::{Announcement, Refused, Reservation};
 use domain::schedule::RetrySchedule;
@@ -76,6 +78,8 @@ pub struct State {
     pub reservations: BTreeMap<String, Reservation>,
     /// Portal links, by id.
     pub links: BTreeMap<String, PortalLink>,
+    /// Recoveries and cancellations, by id.
+    pub jobs: BTreeMap<JobId, Job>,
     /// What goes wrong.
     pub faults: Faults,
     interference: Option<Interference>,
@@ -86,7 +90,7 @@ pub struct State {
     /// same time, and would otherwise add up: claims would run out that hold in reality.
     pub requests_take_time: bool,
     next_message: u64,
-    next_fresh: u8,
+    next_fresh: u32,
 }
 
 /// What somebody else does just before a call.
@@ -151,6 +155,7 @@ impl World {
             calls: BTreeMap::new(),
             reservations: BTreeMap::new(),
             links: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             faults: Faults::default(),
             interference: None,
             failing_call: None,

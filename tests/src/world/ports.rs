@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use domain::Timestamp;
-use domain::delivery::{Answer, Change, Delivery, Notice, Stage, Status};
+use domain::delivery::{Answer, Change, Delivery, Notice, OpenRetry, Stage, Status};
 use domain::endpoint::Endpoint;
 use domain::event::Event;
-use domain::ids::{AccountId, DeliveryId, EndpointId, EventId};
+use domain::ids::{AccountId, DeliveryId, EndpointId, EventId, RetryId};
 use domain::ports::{
     Announcement, Bus, Clock, Deliveries, Dice, DueEntry, DuePage, Endpoints, Events, Outgoing,
     PortResult, Receiver, Refused, Rejected, Scheduled, Scheduler, Secrets, Stored, WakeUps,
@@ -122,8 +122,41 @@ impl Deliveries for World {
         self.write("deliveries.claim", id, free, |d| d.busy_until = Some(until)).await
     }
 
-    async fn commit(&self, id: &DeliveryId, expected: Stage, change: &Change) -> PortResult<bool> {
-        let unchanged = |d: &Delivery| d.stage() == expected;
+    async fn open_retry(&self, id: &DeliveryId, retry: &OpenRetry) -> PortResult<bool> {
+        let job = retry.by.job();
+        let free =
+            |d: &Delivery| d.open_retry.is_none() && (job.is_none() || d.job_id.as_ref() != job);
+        let opened = |d: &mut Delivery| {
+            d.open_retry = Some(retry.clone());
+            d.due_at = Some(retry.opened_at);
+            if job.is_some() {
+                d.job_id = job.cloned();
+            }
+        };
+        self.write("deliveries.open_retry", id, free, opened).await
+    }
+
+    async fn claim_retry(
+        &self,
+        id: &DeliveryId,
+        retry: &RetryId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> PortResult<bool> {
+        let open = |d: &Delivery| d.open_retry.as_ref().filter(|open| open.id == *retry).cloned();
+        let free = |d: &Delivery| {
+            open(d).is_some_and(|retry| retry.busy_until.is_none_or(|until| until <= now))
+        };
+        let claimed = |d: &mut Delivery| {
+            if let Some(open) = &mut d.open_retry {
+                open.busy_until = Some(until);
+            }
+        };
+        self.write("deliveries.claim_retry", id, free, claimed).await
+    }
+
+    async fn commit(&self, id: &DeliveryId, expected: &Stage, change: &Change) -> PortResult<bool> {
+        let unchanged = |d: &Delivery| d.stage() == *expected;
         self.write("deliveries.commit", id, unchanged, |d| d.apply(change)).await
     }
 
@@ -161,12 +194,18 @@ impl Deliveries for World {
     }
 
     async fn take_out(&self, id: &DeliveryId, announced: Option<Notice>) -> PortResult<bool> {
-        let done = |d: &Delivery| !d.status.is_open() && d.notice == announced;
+        let done =
+            |d: &Delivery| !d.status.is_open() && d.open_retry.is_none() && d.notice == announced;
         let out = |d: &mut Delivery| {
             d.due_at = None;
             d.notice = None;
         };
         self.write("deliveries.take_out", id, done, out).await
+    }
+
+    async fn announced(&self, id: &DeliveryId, notice: Notice) -> PortResult<bool> {
+        let pending = |d: &Delivery| d.notice == Some(notice);
+        self.write("deliveries.announced", id, pending, |d| d.notice = None).await
     }
 }
 
@@ -191,9 +230,9 @@ impl World {
 
 impl WakeUps for World {
     async fn send(&self, wake_ups: &[Outgoing]) -> Vec<PortResult<()>> {
-        let send = |state: &mut State, Outgoing { lane, wake_up, delay_s }: &Outgoing| {
+        let send = |state: &mut State, Outgoing { lane, call, delay_s }: &Outgoing| {
             let at = state.now + Duration::from_secs((*delay_s).into());
-            state.enqueue(*lane, wake_up.to_json(), at);
+            state.enqueue(*lane, call.to_json(), at);
         };
         self.batch("wake_ups.send", wake_ups, send).await
     }

@@ -16,6 +16,10 @@ MAY = {
     ("sqs:SendMessage", "RetryQueue.Arn"),
     ("dynamodb:GetItem", "DeliveriesTable.Arn"),
     ("dynamodb:UpdateItem", "DeliveriesTable.Arn"),
+    ("dynamodb:Query", "DeliveriesTable.Arn"),
+    ("dynamodb:Query", "${DeliveriesTable.Arn}/index/problem"),
+    ("dynamodb:GetItem", "JobsTable.Arn"),
+    ("dynamodb:PutItem", "JobsTable.Arn"),
     ("dynamodb:GetItem", "EventsTable.Arn"),
     ("dynamodb:GetItem", "EndpointsTable.Arn"),
     ("dynamodb:UpdateItem", "EndpointsTable.Arn"),
@@ -32,7 +36,7 @@ MAY = {
 @rule(
     "the sender's role may do what the sender does, and nothing else",
     one_more=add_statement(
-        "SenderRole", Action="dynamodb:Query", Resource={"Fn::GetAtt": "DeliveriesTable.Arn"}
+        "SenderRole", Action="dynamodb:Scan", Resource={"Fn::GetAtt": "DeliveriesTable.Arn"}
     ),
     other_table=add_statement(
         "SenderRole", Action="dynamodb:GetItem", Resource={"Fn::GetAtt": "ApiKeysTable.Arn"}

@@ -5,18 +5,20 @@ use domain::delivery::{Attempt, Change, Stage};
 use domain::ids::DeliveryId;
 use domain::limits::ATTEMPTS_KEPT;
 
-use super::delivery_item::{attempt_value, due_shard, problem};
+use super::delivery_item::{RETRY_ATTRIBUTES, attempt_value, due_shard, problem};
 use super::item::{number, text};
 use super::request::Update;
 
-/// The update for a change, under the condition that the delivery is at `expected`: on status and
-/// scheduled attempts, and on nothing else (design 3.2).
-pub(super) fn commit(id: &DeliveryId, expected: Stage, change: &Change) -> Update {
+/// The update for a change, under the condition that the delivery is at `expected`: on status,
+/// scheduled attempts and open retry, and on nothing else (design 3.2).
+pub(super) fn commit(id: &DeliveryId, expected: &Stage, change: &Change) -> Update {
     let mut update = Update::default();
     update.only_if_is("status", text(expected.status.as_str()));
     update.only_if_is("scheduled_attempts", number(expected.scheduled_attempts));
 
-    let Stage { status, scheduled_attempts } = change.stage;
+    update.only_if_is_or_absent("retry_id", expected.retry.as_ref().map(text));
+
+    let Change { status, scheduled_attempts, settles, .. } = *change;
     update.set("status", text(status.as_str()));
     update.set_or_remove("reason", status.reason().map(text));
     update.set_or_remove("problem", problem(id, status));
@@ -26,7 +28,15 @@ pub(super) fn commit(id: &DeliveryId, expected: Stage, change: &Change) -> Updat
     update.set_or_remove("due_at", change.due_at.map(text));
     update.set_or_remove("due_shard", change.due_at.map(|_| due_shard(id)));
     update.set_or_remove("notice", change.notice.map(|notice| text(notice.as_str())));
-    update.remove("busy_until");
+    if settles.tier() {
+        update.remove("busy_until");
+    }
+    if settles.retry() {
+        RETRY_ATTRIBUTES.iter().for_each(|attribute| update.remove(attribute));
+    }
+    if change.resets_back_off() {
+        update.remove("back_off_s");
+    }
     // Without an attempt there is no new address to note, and the old one stays.
     if let Some(url) = &change.url {
         update.set("url", text(url));
@@ -63,5 +73,4 @@ fn append(update: &mut Update, attempt: &Attempt) {
     update.set("last_outcome", text(answer.outcome.as_str()));
     update.set_or_remove("last_http_status", answer.http_status.map(number));
     update.set_or_remove("last_error", answer.error.as_ref().map(text));
-    update.remove("back_off_s");
 }

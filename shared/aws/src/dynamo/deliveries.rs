@@ -1,13 +1,13 @@
 //! Delivery records: the port.
 
 use domain::Timestamp;
-use domain::delivery::{Change, Delivery, Notice, Stage, Status};
-use domain::ids::DeliveryId;
+use domain::delivery::{Change, Delivery, Notice, OpenRetry, Stage, Status};
+use domain::ids::{DeliveryId, RetryId};
 use domain::ports::{Deliveries, DueEntry, DuePage, PortResult};
 use domain::schedule::Tier;
 
 use super::change;
-use super::delivery_item::{due_shard, from_item, key, status, to_item};
+use super::delivery_item::{due_shard, from_item, key, retry_attributes, status, to_item};
 use super::item::{Item, Reader, Unreadable, number, text};
 use super::request::{Place, Read, Update};
 use super::{Store, Table};
@@ -45,7 +45,39 @@ impl Deliveries for Store {
         self.update(at("deliveries.claim"), key(id), update).await
     }
 
-    async fn commit(&self, id: &DeliveryId, expected: Stage, change: &Change) -> PortResult<bool> {
+    async fn open_retry(&self, id: &DeliveryId, retry: &OpenRetry) -> PortResult<bool> {
+        let mut update = Update::default();
+        for (attribute, value) in retry_attributes(retry) {
+            update.set(attribute, value);
+        }
+        update.set("due_at", text(retry.opened_at));
+        update.set("due_shard", due_shard(id));
+        let (status, open) = (update.name("status"), update.name("retry_id"));
+        update.only_if(format!("attribute_exists({status}) AND attribute_not_exists({open})"));
+        if let Some(job) = retry.by.job() {
+            update.set("job_id", text(job));
+            let (last, this) = (update.name("job_id"), update.value("job_id", text(job)));
+            update.only_if(format!("(attribute_not_exists({last}) OR {last} <> {this})"));
+        }
+        self.update(at("deliveries.open_retry"), key(id), update).await
+    }
+
+    async fn claim_retry(
+        &self,
+        id: &DeliveryId,
+        retry: &RetryId,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> PortResult<bool> {
+        let mut update = Update::default();
+        update.set("retry_busy_until", text(until));
+        update.only_if_is("retry_id", text(retry));
+        let (busy, now) = (update.name("retry_busy_until"), update.value("now", text(now)));
+        update.only_if(format!("(attribute_not_exists({busy}) OR {busy} <= {now})"));
+        self.update(at("deliveries.claim_retry"), key(id), update).await
+    }
+
+    async fn commit(&self, id: &DeliveryId, expected: &Stage, change: &Change) -> PortResult<bool> {
         let update = change::commit(id, expected, change);
         self.update(at("deliveries.commit"), key(id), update).await
     }
@@ -100,14 +132,16 @@ impl Deliveries for Store {
         }
         let (status, open) = (update.name("status"), is_open(&mut update));
         update.only_if(format!("attribute_exists({status}) AND NOT {open}"));
-        match announced {
-            Some(notice) => update.only_if_is("notice", text(notice.as_str())),
-            None => {
-                let notice = update.name("notice");
-                update.only_if(format!("attribute_not_exists({notice})"));
-            }
-        }
+        update.only_if_is_or_absent("notice", announced.map(|notice| text(notice.as_str())));
+        update.only_if_is_or_absent("retry_id", None);
         self.update(at("deliveries.take_out"), key(id), update).await
+    }
+
+    async fn announced(&self, id: &DeliveryId, notice: Notice) -> PortResult<bool> {
+        let mut update = Update::default();
+        update.remove("notice");
+        update.only_if_is("notice", text(notice.as_str()));
+        self.update(at("deliveries.announced"), key(id), update).await
     }
 }
 

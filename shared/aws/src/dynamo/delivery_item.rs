@@ -2,8 +2,10 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::Timestamp;
-use domain::delivery::{Answer, Attempt, Delivery, Notice, Outcome, Status, Trigger};
-use domain::ids::{AccountId, DeliveryId, EventId};
+use domain::delivery::{
+    Answer, Attempt, Delivery, Notice, OpenRetry, Outcome, RetryBy, Status, Trigger,
+};
+use domain::ids::{AccountId, DeliveryId, EventId, JobId};
 
 use super::item::{Item, Reader, Unreadable, Writer, number, text};
 
@@ -21,7 +23,9 @@ pub(super) fn to_item(delivery: &Delivery, expires_at: Timestamp) -> Item {
     let last = delivery.attempts.last().map(|attempt| &attempt.answer);
     let attempts = delivery.attempts.iter().map(attempt_value).collect();
     let due = delivery.due_at.is_some();
-    Writer(key(&delivery.id))
+    let retry = delivery.open_retry.iter().flat_map(retry_attributes);
+    let retry = retry.chain(delivery.open_retry.as_ref().and_then(retry_claim));
+    let mut item = Writer(key(&delivery.id))
         .with("account_id", text(&delivery.account_id))
         .with("endpoint_id", text(delivery.id.endpoint()))
         .with("event_id", text(&delivery.event_id))
@@ -47,8 +51,46 @@ pub(super) fn to_item(delivery: &Delivery, expires_at: Timestamp) -> Item {
         .with_some("notice", delivery.notice.map(|notice| text(notice.as_str())))
         .with("expires_at", text(expires_at))
         .with("ttl", number(expires_at.ceil_secs()))
+        .with_some("job_id", delivery.job_id.as_ref().map(text))
         .with("version", number(VERSION))
-        .item()
+        .item();
+    item.extend(retry.map(|(name, value)| (name.to_owned(), value)));
+    item
+}
+
+/// What is on record of an open retry, but for its claim.
+pub(super) fn retry_attributes(retry: &OpenRetry) -> Vec<(&'static str, AttributeValue)> {
+    let job = retry.by.job().map(|job| ("retry_job", text(job)));
+    let always = [
+        ("retry_id", text(&retry.id)),
+        ("retry_kind", text(retry.by.trigger().as_str())),
+        ("retry_opened_at", text(retry.opened_at)),
+    ];
+    always.into_iter().chain(job).collect()
+}
+
+/// All attributes of an open retry.
+pub(super) const RETRY_ATTRIBUTES: [&str; 5] =
+    ["retry_id", "retry_kind", "retry_job", "retry_opened_at", "retry_busy_until"];
+
+fn retry_claim(retry: &OpenRetry) -> Option<(&'static str, AttributeValue)> {
+    retry.busy_until.map(|until| ("retry_busy_until", text(until)))
+}
+
+fn open_retry(item: Reader<'_>) -> Result<Option<OpenRetry>, Unreadable> {
+    if item.text_opt("retry_id")?.is_none() {
+        return Ok(None);
+    }
+    let by = match item.text_opt("retry_job")? {
+        None => RetryBy::Manual,
+        Some(_) => RetryBy::Recover(item.parsed("retry_job")?),
+    };
+    Ok(Some(OpenRetry {
+        id: item.parsed("retry_id")?,
+        by,
+        opened_at: item.moment("retry_opened_at")?,
+        busy_until: item.moment_opt("retry_busy_until")?,
+    }))
 }
 
 /// The partition of index `due`.
@@ -104,6 +146,11 @@ pub(super) fn from_item(item: &Item) -> Result<Delivery, Unreadable> {
         notice: match item.text_opt("notice")? {
             None => None,
             Some(notice) => Some(Notice::parse(notice).ok_or(Unreadable("notice"))?),
+        },
+        open_retry: open_retry(item)?,
+        job_id: match item.text_opt("job_id")? {
+            None => None,
+            Some(_) => Some(item.parsed::<JobId>("job_id")?),
         },
     })
 }

@@ -90,6 +90,14 @@ impl<'i> Reader<'i> {
         digits.parse().map(Some).map_err(|_| Unreadable(name))
     }
 
+    /// A flag; absent is false.
+    pub fn flag(self, name: &'static str) -> Reading<bool> {
+        match self.0.get(name) {
+            None => Ok(false),
+            Some(value) => value.as_bool().copied().map_err(|_| Unreadable(name)),
+        }
+    }
+
     /// A moment that must be there.
     pub fn moment(self, name: &'static str) -> Reading<Timestamp> {
         self.moment_opt(name)?.ok_or(Unreadable(name))

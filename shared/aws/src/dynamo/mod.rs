@@ -1,4 +1,4 @@
-//! The store: six DynamoDB tables (design 4.4), and the ports of `domain` that they serve.
+//! The store: seven DynamoDB tables (design 4.4), and the ports of `domain` that they serve.
 //!
 //! | module | is |
 //! |---|---|
@@ -13,6 +13,8 @@
 //! | `registry` | endpoints as people register and change them: the port |
 //! | `api_keys` | API keys |
 //! | `api_state` | what the API remembers: the port |
+//! | `jobs` | recoveries and cancellations: the port |
+//! | `job_item` | a job and its item |
 //! | `request` | the few kinds of request that all of them make |
 //! | `item` | reading and writing attributes |
 //! | `size` | how DynamoDB counts an item |
@@ -27,6 +29,8 @@ mod endpoints;
 mod events;
 mod health;
 mod item;
+mod job_item;
+mod jobs;
 mod listing;
 mod registry;
 mod request;
@@ -54,10 +58,12 @@ pub enum Table {
     ApiKeys,
     /// Call counts and idempotency keys.
     ApiState,
+    /// Recoveries and cancellations.
+    Jobs,
 }
 
 impl Table {
-    const COUNT: usize = 6;
+    const COUNT: usize = 7;
 
     /// The environment variable with its name.
     pub fn variable(self) -> &'static str {
@@ -68,6 +74,7 @@ impl Table {
             Table::Deliveries => "DELIVERIES_TABLE",
             Table::ApiKeys => "API_KEYS_TABLE",
             Table::ApiState => "API_STATE_TABLE",
+            Table::Jobs => "JOBS_TABLE",
         }
     }
 
@@ -79,6 +86,7 @@ impl Table {
             Table::Deliveries => "partition",
             Table::ApiKeys => "key_id",
             Table::ApiState => "name",
+            Table::Jobs => "job_id",
         }
     }
 }

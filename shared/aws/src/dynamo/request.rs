@@ -226,6 +226,14 @@ impl Update {
         self.only_if(format!("attribute_not_exists({name})"));
     }
 
+    /// Only if an attribute has this value, or is absent if there is none.
+    pub fn only_if_is_or_absent(&mut self, attribute: &str, value: Option<AttributeValue>) {
+        match value {
+            Some(value) => self.only_if_is(attribute, value),
+            None => self.only_if_absent(attribute),
+        }
+    }
+
     fn expression(&self) -> String {
         let clause = |verb: &str, parts: &[String]| {
             (!parts.is_empty()).then(|| format!("{verb} {}", parts.join(", ")))

@@ -31,10 +31,13 @@ pub(crate) fn delivery(status: Status, scheduled: Tier) -> Delivery {
         due_at: (status == Status::Retrying).then_some(NOW),
         back_off_s: None,
         notice: None,
+        open_retry: None,
+        job_id: None,
     }
 }
 
-const WAITS: Waits = Waits { sqs_delay_max_s: 900, request_timeout: Duration::from_secs(30) };
+pub(crate) const WAITS: Waits =
+    Waits { sqs_delay_max_s: 900, request_timeout: Duration::from_secs(30) };
 const ENABLED: Option<EndpointState> = Some(EndpointState::Enabled);
 
 fn wake_up(tier: Tier, origin: Origin) -> WakeUp {
@@ -142,16 +145,16 @@ fn an_endpoint_that_is_gone_ends_it() {
         let decision = decide(&pending, &wake_up(0, Origin::Fresh), 1, endpoint, &WAITS, NOW);
         assert_eq!(decision, Decision::End(reason));
         let change = end(&pending, reason, NOW);
-        assert_eq!(change.stage.status, Status::Failed(reason));
+        assert_eq!(change.status, Status::Failed(reason));
         assert_eq!((change.due_at, change.notice), (Some(NOW), Some(Notice::DeliveryFailed)));
     }
 }
 
-fn schedule() -> RetrySchedule {
+pub(crate) fn schedule() -> RetrySchedule {
     RetrySchedule::new(&[300, 1_800, 7_200, 28_800], 86_400).expect("fits")
 }
 
-fn posted(tier: Tier, outcome: Outcome) -> Posted {
+pub(crate) fn posted(tier: Tier, outcome: Outcome) -> Posted {
     let answer = Answer {
         outcome,
         http_status: None,
@@ -161,7 +164,8 @@ fn posted(tier: Tier, outcome: Outcome) -> Posted {
         first_byte_ms: None,
         retry_after_s: None,
     };
-    Posted { tier, number: u32::from(tier) + 1, url: "https://h.example/".into(), at: NOW, answer }
+    let (purpose, number) = (Purpose::Tier(tier), u32::from(tier) + 1);
+    Posted { purpose, number, url: "https://h.example/".into(), at: NOW, answer }
 }
 
 fn settled(delivery: &Delivery, posted: &Posted) -> Option<Change> {
@@ -185,7 +189,7 @@ fn a_commit_whose_answer_was_lost_is_recognised() {
 fn a_first_failure_starts_the_clock() {
     let change =
         settled(&delivery(Status::Pending, 0), &posted(0, Outcome::Timeout)).expect("kept");
-    assert_eq!(change.stage, Stage { status: Status::Retrying, scheduled_attempts: 1 });
+    assert_eq!((change.status, change.scheduled_attempts), (Status::Retrying, 1));
     let next = NOW + Duration::from_millis(1_500) + secs(300);
     assert_eq!(change.next_attempt_at, Some(next), "counted from the end of the attempt");
     assert_eq!(change.due_at, Some(next));
@@ -204,13 +208,13 @@ fn a_later_failure_keeps_the_first_end() {
 fn after_the_last_failure_it_waits_for_its_end() {
     let mut last = delivery(Status::Retrying, 4);
     let change = settled(&last, &posted(4, Outcome::HttpStatus)).expect("kept");
-    assert_eq!(change.stage, Stage { status: Status::Retrying, scheduled_attempts: 5 });
+    assert_eq!((change.status, change.scheduled_attempts), (Status::Retrying, 5));
     assert_eq!((change.next_attempt_at, change.due_at), (None, last.gives_up_at));
     assert_eq!(change.notice, None);
 
     last.gives_up_at = Some(NOW - secs(60));
     let late = settled(&last, &posted(4, Outcome::HttpStatus)).expect("kept");
-    assert_eq!(late.stage.status, Status::Failed(FailedReason::Exhausted), "our backlog: at once");
+    assert_eq!(late.status, Status::Failed(FailedReason::Exhausted), "our backlog: at once");
     assert_eq!(late.notice, Some(Notice::DeliveryFailed));
 }
 
@@ -220,7 +224,7 @@ fn late_attempts_before_the_last_never_end_it() {
         let mut late = delivery(Status::Retrying, tier);
         late.gives_up_at = Some(NOW - secs(60));
         let change = settled(&late, &posted(tier, Outcome::Timeout)).expect("kept");
-        assert_eq!(change.stage.status, Status::Retrying);
+        assert_eq!(change.status, Status::Retrying);
         assert!(change.next_attempt_at.is_some());
     }
 }
@@ -235,8 +239,8 @@ fn a_success_stands_whatever_came_between() {
         (Status::Failed(FailedReason::EndpointDisabled), 1),
     ] {
         let change = success(&delivery(status, scheduled)).expect("kept");
-        assert_eq!(change.stage.status, Status::Succeeded);
-        assert_eq!(change.stage.scheduled_attempts, scheduled.max(2));
+        assert_eq!(change.status, Status::Succeeded);
+        assert_eq!(change.scheduled_attempts, scheduled.max(2));
         assert_eq!((change.next_attempt_at, change.due_at, change.notice), (None, None, None));
     }
     assert_eq!(success(&delivery(Status::Succeeded, 2)), None);

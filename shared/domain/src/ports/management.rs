@@ -7,7 +7,8 @@ use crate::Timestamp;
 use crate::api_key::{ApiKey, ApiKeyRecord};
 use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
-use crate::ids::{AccountId, EndpointId};
+use crate::ids::{AccountId, EndpointId, JobId, RetryId};
+use crate::job::Job;
 use crate::log::{LogPlace, LogQuery};
 use crate::portal::PortalLink;
 use crate::secret::{Secret, SigningSecrets};
@@ -162,6 +163,45 @@ pub trait ApiMemory: Sync {
     ) -> impl Future<Output = PortResult<Reservation>> + Send;
 }
 
+/// What came of asking for a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// It runs.
+    New,
+    /// Another one of the endpoint runs already.
+    Running(JobId),
+}
+
+/// A running job, or one whose end must be announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobEntry {
+    /// Which job.
+    pub id: JobId,
+    /// Its place among the others: when its next step is due.
+    pub wakes_at: Timestamp,
+}
+
+/// Jobs over many deliveries.
+pub trait Jobs: Sync {
+    /// Puts a new job on record. MUST be atomic: of one endpoint's jobs at most one is running.
+    fn begin(&self, job: &Job) -> impl Future<Output = PortResult<Begun>> + Send;
+
+    /// A job. MUST see every write that was answered before the call began.
+    fn job(&self, id: &JobId) -> impl Future<Output = PortResult<Option<Job>>> + Send;
+
+    /// Writes what became of `was`; the revision is counted here. MUST be atomic: true only if the
+    /// revision on record is that of `was`.
+    fn save(&self, was: &Job, now: &Job) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// Jobs that run or must be announced, whose next step was due by `until`, the oldest first.
+    /// MAY lag behind writes; whoever acts on an entry reads the job first.
+    fn unfinished(
+        &self,
+        until: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = PortResult<Vec<JobEntry>>> + Send;
+}
+
 /// What must be new each time, and what nobody can guess.
 pub trait Fresh: Sync {
     /// A new endpoint's id.
@@ -169,6 +209,18 @@ pub trait Fresh: Sync {
     /// # Errors
     /// If there is no randomness to be had.
     fn endpoint_id(&self) -> PortResult<EndpointId>;
+
+    /// A new retry's id.
+    ///
+    /// # Errors
+    /// If there is no randomness to be had.
+    fn retry_id(&self) -> PortResult<RetryId>;
+
+    /// A new job's id.
+    ///
+    /// # Errors
+    /// If there is no randomness to be had.
+    fn job_id(&self) -> PortResult<JobId>;
 
     /// A new secret.
     ///

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use domain::delivery::{Change, FailedReason, Stage};
+use domain::delivery::{Change, FailedReason, Settles};
 
 use super::super::change::commit;
 use super::super::size::{item_bytes, write_units};
@@ -37,6 +37,8 @@ pub(in super::super) fn delivery() -> Delivery {
         due_at: None,
         back_off_s: None,
         notice: None,
+        open_retry: None,
+        job_id: None,
     }
 }
 
@@ -141,7 +143,9 @@ fn change(number: u32) -> Change {
     Change {
         attempt: Some(attempt(number, Outcome::Succeeded)),
         url: Some("https://hooks.example.com/".into()),
-        stage: Stage { status: Status::Succeeded, scheduled_attempts: 1 },
+        status: Status::Succeeded,
+        scheduled_attempts: 1,
+        settles: Settles::Tier,
         next_attempt_at: None,
         gives_up_at: None,
         due_at: None,
@@ -152,7 +156,7 @@ fn change(number: u32) -> Change {
 #[test]
 fn attempts_above_the_limit_take_the_last_place() {
     let expression = |number| {
-        let update = commit(&id(), delivery().stage(), &change(number));
+        let update = commit(&id(), &delivery().stage(), &change(number));
         format!("{update:?}")
     };
     assert!(expression(1).contains("list_append"));
