@@ -180,6 +180,7 @@ class LocalStack:
         print(
             f"\nThe local stack is up at {self._stack['endpoint_url']}"
             + (f", its API at {api}" if api else "")
+            + (f"\n  the page      {api}#token={self._stack['operator_key']}" if api else "")
             + f"\n  described in  {self._state.stack_file}"
             + f"\n  logs          {self._options.state}/emulator.log, one file per function in"
             + f" {self._options.state}/logs/"

@@ -17,6 +17,7 @@ PARAMETERS = {
     "RetentionDays": "30",
     "DisableAfterSeconds": "604800",
     "PublicBaseUrl": "",
+    "FrameAncestors": "",
     "AllowInsecureTargets": "false",
 }
 
@@ -89,7 +90,8 @@ ENVIRONMENT = {
     "ApiFunction": EVERY_FUNCTION | {
         "ENDPOINTS_TABLE", "ENDPOINT_SECRETS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE",
         "API_KEYS_TABLE", "API_STATE_TABLE", "JOBS_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL",
-        "RETENTION_DAYS", "SECRET_OVERLAP_SECONDS", "PUBLIC_BASE_URL", "ALLOW_INSECURE_TARGETS",
+        "RETENTION_DAYS", "SECRET_OVERLAP_SECONDS", "PUBLIC_BASE_URL", "FRAME_ANCESTORS",
+        "ALLOW_INSECURE_TARGETS",
     },
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from captures import Capture, Change, changed
 from tools import HERE, Tools
 
-SNIPPETS = HERE / "snippets"
+SNIPPETS = HERE.parents[1] / "functions/api/page/receivers"  # the page shows them, too
 START_DEADLINE_S = 30
 ANSWER_DEADLINE_S = 30
 # Belongs to the connection, not to the delivery.

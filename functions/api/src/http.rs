@@ -64,6 +64,12 @@ impl Response {
         Self { status, headers, body: String::new() }
     }
 
+    /// Gives a header one value, in the place of any other.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.push((name, value.to_owned()));
+    }
+
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));

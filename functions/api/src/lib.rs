@@ -14,7 +14,7 @@
 //! | `params`, `fields`, `cursor` | reading queries, bodies and cursors |
 //! | `endpoints` | registering, changing, deleting, switching on and off, secrets |
 //! | `deliveries`, `events`, `reports` | what became of events |
-//! | [`portal`] | links to the page |
+//! | [`page`], [`portal`] | the delivery-log page, links to it |
 //! | [`openapi`] | the document, made from the table of routes |
 
 mod access;
@@ -27,6 +27,7 @@ mod events;
 mod fields;
 pub mod http;
 pub mod openapi;
+pub mod page;
 mod params;
 pub mod portal;
 mod reports;
@@ -99,6 +100,8 @@ pub struct Rules {
     pub targets: TargetRules,
     /// Where people find the page.
     pub page: PageAddress,
+    /// Whose pages may show ours in a frame: CSP sources; empty for nobody's.
+    pub frame_ancestors: String,
 }
 
 /// One authenticated call.
@@ -137,6 +140,10 @@ impl<S: Store, C: Clock + Fresh> Api<S, C> {
     async fn answer(&self, request: &Request, notes: &mut Notes) -> Answer<Response> {
         if request.body.len() > API_BODY_BYTES {
             return Err(ApiError::BodyTooLarge);
+        }
+        if let Some(page) = page::answer(request, &self.rules.frame_ancestors) {
+            notes.route = Some("/");
+            return Ok(page);
         }
         let (entry, id) = route::find(&request.method, &request.path)?;
         notes.route = Some(entry.path);

@@ -39,6 +39,7 @@ async fn main() -> anyhow::Result<()> {
         secret_overlap: settings.secret_overlap()?,
         targets: settings.target_rules()?,
         page: page(&settings)?,
+        frame_ancestors: settings.frame_ancestors()?,
     };
     let store = Store::new(&config, tables, rules.retention);
     let api = Api { store, chance: aws::clock::SystemChance, rules };

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use domain::api_key::Scope;
 use domain::endpoint::register::Registration;
 use domain::ids::{AccountId, DeliveryId};
 use domain::ports::{Clock, Endpoints as _, Events as _};
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::output::{self, Cell, dim, plain, verdict};
 use crate::stack::Stack;
-use crate::{endpoints, events};
+use crate::{endpoints, events, keys};
 use receiver::{Receipt, Receiver};
 use verify::Verdicts;
 
@@ -71,7 +72,7 @@ async fn run() -> anyhow::Result<bool> {
 
     let first = show_the_main_job(&stack, &mut receipts).await?;
     let delivery = delivery_of(&stack, &first).await?;
-    what_next(&stack, &delivery, &endpoint.id)?;
+    what_next(&stack, &delivery, &endpoint.id).await?;
     anstream::println!("READY");
     let mut stdin = tokio::io::stdin();
     let mut ignored = [0; 256];
@@ -121,7 +122,7 @@ async fn delivery_of(stack: &Stack, receipt: &Receipt) -> anyhow::Result<Deliver
     Ok(entry.delivery_id.clone())
 }
 
-fn what_next(
+async fn what_next(
     stack: &Stack,
     delivery: &DeliveryId,
     endpoint: &domain::ids::EndpointId,
@@ -134,6 +135,8 @@ fn what_next(
         ("see it", command(&format!("deliveries show {delivery}"))),
     ];
     if let Some(url) = &stack.api_url {
+        let key = keys::make(stack, Scope::Account(AccountId::parse(ACCOUNT)?), None).await?.0;
+        lines.push(("the page", plain(format!("{url}#token={}", key.reveal()))));
         lines.push(("the API", plain(format!("{url}v1/openapi.json"))));
     }
     output::list(&lines);

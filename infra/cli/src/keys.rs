@@ -1,7 +1,7 @@
 //! `webhooks keys`.
 
 use clap::Subcommand;
-use domain::api_key::{ApiKeyRecord, Scope};
+use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::ports::Clock;
 use domain::view;
 use serde_json::json;
@@ -48,11 +48,21 @@ impl Keys {
     }
 }
 
-async fn create(scope: Scope, name: Option<String>, json: bool) -> anyhow::Result<bool> {
+/// Makes a key; the record is what is kept of it.
+pub async fn make(
+    stack: &Stack,
+    scope: Scope,
+    name: Option<String>,
+) -> anyhow::Result<(ApiKey, ApiKeyRecord)> {
     let key = aws::clock::new_api_key()?;
     let now = aws::clock::SystemClock.now();
     let record = ApiKeyRecord { name, ..ApiKeyRecord::new(&key, scope, now) };
-    Stack::local()?.store()?.create_api_key(&record).await?;
+    stack.store()?.create_api_key(&record).await?;
+    Ok((key, record))
+}
+
+async fn create(scope: Scope, name: Option<String>, json: bool) -> anyhow::Result<bool> {
+    let (key, record) = make(&Stack::local()?, scope, name).await?;
     if json {
         output::json(&json!({"id": record.id, "key": key.reveal()}));
     } else {

@@ -153,6 +153,26 @@ impl<'a> Lookup<'a> {
         }
     }
 
+    /// `FRAME_ANCESTORS`: whose pages may show the page in a frame; empty for nobody's.
+    ///
+    /// # Errors
+    /// If one of them is no https origin: what else stood there would end up in the page's
+    /// Content-Security-Policy.
+    pub fn frame_ancestors(&self) -> SettingResult<String> {
+        const SOURCES: &str = "FRAME_ANCESTORS";
+        let text = (self.0)(SOURCES).unwrap_or_default();
+        let in_host = |b: u8| b.is_ascii_alphanumeric() || b".-:".contains(&b);
+        let is_origin = |source: &str| {
+            let host = source.strip_prefix("https://").unwrap_or_default();
+            let host = host.strip_prefix("*.").unwrap_or(host);
+            !host.is_empty() && host.bytes().all(in_host)
+        };
+        match text.split(' ').filter(|source| !source.is_empty()).all(is_origin) {
+            true => Ok(text),
+            false => Err(wrong(SOURCES, "must be https origins with spaces between")),
+        }
+    }
+
     /// `ALLOW_INSECURE_TARGETS`, which must be `false` unless `STAGE` is `local`. The template
     /// says so too; this is the second lock.
     ///
@@ -258,6 +278,17 @@ mod tests {
         assert_eq!(rules("0", "259200"), Ok(quiet));
         assert!(rules("", "259200").is_err() && rules("x", "259200").is_err());
         assert!(rules("3600", "0").is_err());
+    }
+
+    #[test]
+    fn only_https_origins_may_frame_the_page() {
+        let read = |text| with(&[("FRAME_ANCESTORS", text)], |l| l.frame_ancestors());
+        for good in ["", "https://a.example", "https://*.a.example https://b.example:8443"] {
+            assert_eq!(read(good), Ok(good.into()));
+        }
+        for bad in ["*", "http://a.example", "https://", "https://a; script-src *", "https://*.*"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

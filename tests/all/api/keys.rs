@@ -104,7 +104,7 @@ fn a_large_body_is_refused_before_anything_is_read() {
 #[test]
 fn what_is_no_route() {
     let world = World::new();
-    for path in ["/", "/v1", "/v1/endpoints/", "/favicon.ico", "/v1/deliveries"] {
+    for path in ["/page/", "/v1", "/v1/endpoints/", "/favicon.ico", "/v1/deliveries"] {
         assert_eq!(call(&world, "GET", path, None, &[]).error(), (404, "not_found"), "{path}");
     }
     let reply = call(&world, "PUT", "/v1/endpoints", None, &[]);

@@ -138,7 +138,7 @@ async fn the_door_is_shut_to_everybody_else() {
         let expected = (401, &json!("authentication_required"));
         assert_eq!((reply.status, &reply.body["error"]), expected, "{path}");
     }
-    assert_eq!(nobody.get("").await.status, 404);
+    assert_eq!(nobody.get("v1").await.status, 404);
     let document = nobody.get("v1/openapi.json").await;
     assert_eq!((document.status, &document.body["openapi"]), (200, &json!("3.1.0")));
     let types = operator.get("v1/event-types").await;

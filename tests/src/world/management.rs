@@ -207,6 +207,7 @@ impl World {
             secret_overlap: Duration::from_secs(86_400),
             targets: TargetRules::PublicHttps,
             page: PageAddress::FunctionUrl,
+            frame_ancestors: String::new(),
         };
         Api { store: self.clone(), chance: self.clone(), rules }
     }

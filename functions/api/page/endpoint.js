@@ -1,0 +1,117 @@
+// One endpoint: how it is doing, what can be done with it, and its delivery log.
+import { button, el, fill } from './dom.js';
+import { endpoints } from './api.js';
+import { confirm } from './dialog.js';
+import { edit } from './edit.js';
+import { bar, read, write } from './filters.js';
+import { latest, log } from './log.js';
+import { notices } from './notices.js';
+import { plain } from './plain.js';
+import { rotate } from './secrets.js';
+import { isVisitor } from './session.js';
+import { strip, SHOWN } from './strip.js';
+import { teach } from './teach.js';
+import { sendTest } from './test_event.js';
+import { every } from './when.js';
+import { healthChip } from './words.js';
+import { subscriptions } from './endpoints.js';
+
+const BUSY_MS = 2_000;
+const QUIET_MS = 12_000;
+/** After this long without news the log is looked at less often. */
+const QUIET_AFTER_MS = 120_000;
+/** The endpoint itself is read again at every so-manieth look. */
+const LOOKS_PER_READING = 5;
+
+export async function endpointView({ id, query }, signal) {
+  let endpoint = await endpoints.show(id);
+  const filters = read(query);
+  const chip = el('span');
+  const name = el('h1', { class: 'mono wrap' });
+  const about = el('p', { class: 'muted wrap' });
+  const actions = el('div', { class: 'actions' });
+  const drawn = strip();
+  const recent = new Map();
+  let newsAt = Date.now();
+  let looks = 0;
+
+  const told = notices(signal, { enable: () => enable(), reread: () => look() });
+  const table = log(endpoint, filters, signal, { empty, changed: (delivery) => note([delivery]) });
+
+  function show() {
+    fill(name, el('bdi', {}, plain(endpoint.url)));
+    fill(chip, healthChip(endpoint));
+    fill(about, [endpoint.description && plain(endpoint.description), subscriptions(endpoint), endpoint.id].filter(Boolean).join(' · '));
+    const isOn = endpoint.status === 'enabled';
+    const label = isOn ? 'Disable' : 'Enable';
+    if (actions.dataset.shown !== label) {
+      actions.dataset.shown = label;
+      fill(actions,
+        button('Send test event', () => sendTest(endpoint).then(look), { class: 'primary' }),
+        !isVisitor() && [button('Edit', () => edit(endpoint).then(changeTo)), button('Rotate secret', () => rotate(endpoint))],
+        isOn ? button('Disable', disable) : button('Enable', enable));
+    }
+    told.show(endpoint);
+  }
+
+  function changeTo(newer) {
+    if (!newer?.id) return;
+    endpoint = newer;
+    show();
+  }
+
+  async function enable() {
+    const enabled = await endpoints.enable(id);
+    changeTo(enabled);
+    told.missed(enabled, enabled.missed);
+  }
+
+  async function disable() {
+    await confirm('Disable this endpoint?',
+      ['Nothing will be sent to it until it is enabled again. What is waiting ends as failed.',
+        'When you enable it, you can have all that it missed sent again.'],
+      'Disable', async () => changeTo(await endpoints.disable(id)), { danger: true });
+  }
+
+  /** Takes note of deliveries as they are now. */
+  function note(newer) {
+    for (const delivery of newer) {
+      if (JSON.stringify(recent.get(delivery.id)) !== JSON.stringify(delivery)) newsAt = Date.now();
+      recent.set(delivery.id, delivery);
+    }
+    const ordered = [...recent.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : -1)).slice(0, SHOWN);
+    recent.clear();
+    for (const delivery of ordered) recent.set(delivery.id, delivery);
+    drawn.show(ordered);
+    told.look(endpoint, ordered);
+  }
+
+  async function look() {
+    const page = await latest(endpoint);
+    if (signal.aborted) return;
+    note(page.data);
+    await table.refresh(page.data);
+    looks += 1;
+    if (looks % LOOKS_PER_READING === 0) changeTo(await endpoints.show(id));
+  }
+
+  function empty() {
+    return el('section', { class: 'card' },
+      el('h2', {}, 'Nothing was delivered yet'),
+      el('p', {}, 'The first event of ', el('b', {}, subscriptions(endpoint)), ' will appear here by itself, with every attempt. ',
+        'To see one now, send a test event.'),
+      teach());
+  }
+
+  show();
+  const first = await latest(endpoint, SHOWN);
+  note(first.data);
+  await table.start(first);
+  told.resume(endpoint);
+  every(() => (Date.now() - newsAt < QUIET_AFTER_MS ? BUSY_MS : QUIET_MS), look, signal);
+  const go = (changed) => { location.hash = `#/endpoints/${encodeURIComponent(id)}${write(changed)}`; };
+  return el('div', {},
+    el('p', { class: 'back' }, el('a', { href: '#/endpoints' }, 'All endpoints')),
+    el('div', { class: 'title' }, name, chip), about, actions, told.node, drawn.node,
+    el('h2', {}, 'Delivery log'), bar(filters, go), table.node);
+}

@@ -1,0 +1,92 @@
+// All endpoints, with how they are doing at a glance.
+import { button, el, fill } from './dom.js';
+import { endpoints } from './api.js';
+import { edit } from './edit.js';
+import { plain } from './plain.js';
+import { isVisitor } from './session.js';
+import { strip, SHOWN } from './strip.js';
+import { teach } from './teach.js';
+import { every } from './when.js';
+import { count, health, healthChip } from './words.js';
+
+/** The list. */
+export async function endpointsView(_, signal) {
+  const cards = el('ul', { class: 'cards' });
+  const more = button('Show more', () => read(cursor), { hidden: true });
+  const found = new Map();
+  let cursor = null;
+
+  async function read(from = null) {
+    const page = await endpoints.list({ limit: 100, cursor: from ?? undefined });
+    for (const endpoint of page.data) put(endpoint);
+    if (from || !cursor) cursor = page.next_cursor;
+    more.hidden = !cursor;
+    fill(nothing, found.size === 0 && empty());
+    summary.textContent = found.size ? summed([...found.values()].map((one) => one.endpoint)) : '';
+  }
+
+  function put(endpoint) {
+    const known = found.get(endpoint.id);
+    if (known) {
+      known.endpoint = endpoint;
+      return known.show(endpoint);
+    }
+    const made = card(endpoint, signal);
+    found.set(endpoint.id, { ...made, endpoint });
+    return cards.append(made.node);
+  }
+
+  const create = () => edit(null, [...found.values()].map((one) => one.endpoint));
+  const nothing = el('div');
+  const summary = el('p', { class: 'muted' });
+  const empty = () => el('section', { class: 'card' },
+    el('h2', {}, 'No endpoints yet'),
+    el('p', {}, 'An endpoint is an HTTPS address of yours. We POST every event you subscribe to, signed, and keep a record of each attempt.'),
+    !isVisitor() && el('div', { class: 'actions' }, button('Create your first endpoint', create, { class: 'primary' })),
+    teach());
+
+  await read();
+  every(() => 30_000, () => read(), signal);
+  return el('div', {},
+    el('div', { class: 'title' }, el('div', {}, el('h1', {}, 'Endpoints'), summary), !isVisitor() && button('Create endpoint', create)),
+    nothing, cards, more);
+}
+
+function summed(all) {
+  const failing = all.filter((one) => one.failing_since && one.status === 'enabled').length;
+  const disabled = all.filter((one) => one.status === 'disabled').length;
+  return [count(all.length, 'endpoint'), failing && `${failing} failing`, disabled && `${disabled} disabled`].filter(Boolean).join(', ');
+}
+
+function card(first, signal) {
+  const chip = el('span');
+  const why = el('p', { class: 'muted' });
+  const name = el('a', { href: `#/endpoints/${encodeURIComponent(first.id)}`, class: 'mono wrap' });
+  const about = el('p', { class: 'muted wrap' });
+  const drawn = strip();
+  const node = el('li', { class: 'card' }, el('div', { class: 'title' }, el('h2', {}, name), chip), about, why, drawn.node);
+  const show = (endpoint) => {
+    fill(name, el('bdi', {}, plain(endpoint.url)));
+    fill(chip, healthChip(endpoint));
+    fill(about, [endpoint.description && plain(endpoint.description), subscriptions(endpoint), endpoint.account_id].filter(Boolean).join(' · '));
+    fill(why, health(endpoint).why);
+  };
+  show(first);
+  onceSeen(node, signal, async () => drawn.show((await endpoints.deliveries(first.id, { limit: SHOWN })).data));
+  return { node, show };
+}
+
+/** `All events`, or which. */
+export function subscriptions({ event_types: types }) {
+  return types.includes('*') ? 'All events' : types.map(plain).join(', ');
+}
+
+/** Reads on only for what somebody looks at. */
+function onceSeen(node, signal, work) {
+  const observer = new IntersectionObserver((seen) => {
+    if (!seen.some((one) => one.isIntersecting) || signal.aborted) return;
+    observer.disconnect();
+    work().catch(() => {});
+  });
+  observer.observe(node);
+}

@@ -1,0 +1,91 @@
+// The delivery log of an endpoint: newest first, kept up to date, read on as far as one scrolls.
+import { announce, button, el, fill } from './dom.js';
+import { deliveries, endpoints } from './api.js';
+import { asQuery, isOpen, takes } from './filters.js';
+import { find } from './find.js';
+import { row } from './row.js';
+import { count } from './words.js';
+
+const LATEST = 20;
+const LOOKED_AFTER = 5;
+
+/** The log. `empty()` is what to show where there is nothing at all. */
+export function log(endpoint, filters, signal, { empty, changed }) {
+  const rows = new Map();
+  const list = el('ol', { class: 'log' });
+  const note = el('p', { class: 'muted', role: 'status' });
+  const older = button('Show older deliveries', () => readOn(), { class: 'older', hidden: true });
+  const nothing = el('div');
+  let cursor = null;
+
+  function put(delivery) {
+    const known = rows.get(delivery.id);
+    if (known) return known.update(delivery);
+    const made = row(delivery, signal, { changed });
+    const after = [...rows.values()].find((other) => isOlder(other.delivery, delivery));
+    if (after) list.insertBefore(made.node, after.node);
+    else list.append(made.node);
+    rows.set(delivery.id, made);
+    return undefined;
+  }
+
+  async function readOn(first = null) {
+    older.textContent = 'Reading …';
+    const page = first ?? await endpoints.deliveries(endpoint.id, { ...asQuery(filters), cursor: cursor ?? undefined });
+    cursor = page.next_cursor;
+    page.data.forEach(put);
+    older.hidden = !cursor;
+    older.textContent = 'Show older deliveries';
+    tell();
+  }
+
+  function tell() {
+    const none = rows.size === 0 && !cursor;
+    fill(note, none && !isOpen(filters) ? 'Nothing here fits. Choose another filter.' : '');
+    fill(nothing, none && isOpen(filters) && empty());
+  }
+
+  /** Shows what is asked for: the first page, or what was found. */
+  async function start(first) {
+    if (!filters.find) return readOn(isOpen(filters) ? first : null);
+    const found = await find(filters.find, endpoint).catch((refusal) => (refusal.status === 404 ? [] : Promise.reject(refusal)));
+    found.forEach(put);
+    fill(note, found.length ? `${count(found.length, 'delivery', 'deliveries')} of this event to this endpoint.`
+      : 'No delivery of that event to this endpoint. Ids are kept for 30 days; check the other endpoints, too.');
+    return undefined;
+  }
+
+  /** Takes in the latest deliveries, and looks after rows whose next attempt is due. */
+  async function refresh(latest) {
+    const ids = new Set(latest.map((delivery) => delivery.id));
+    const fresh = latest.filter((delivery) => !rows.has(delivery.id) && !filters.find && takes(filters, delivery));
+    latest.filter((delivery) => rows.has(delivery.id)).forEach(put);
+    fresh.forEach(put);
+    if (fresh.length) {
+      announce(`${count(fresh.length, 'new delivery', 'new deliveries')}`);
+      tell();
+    }
+    const due = [...rows.values()].map((one) => one.delivery).filter((one) => !ids.has(one.id) && isDue(one));
+    for (const one of due.slice(0, LOOKED_AFTER)) put(await deliveries.show(one.id));
+  }
+
+  new IntersectionObserver((seen) => {
+    if (seen.some((one) => one.isIntersecting) && !older.hidden) older.click();
+  }, { rootMargin: '200px' }).observe(older);
+
+  return { node: el('div', {}, note, list, nothing, older), start, refresh };
+}
+
+/** The latest deliveries, whatever the filters: for the strip and for what is new. */
+export async function latest(endpoint, limit = LATEST) {
+  return endpoints.deliveries(endpoint.id, { limit });
+}
+
+function isOlder(one, other) {
+  return one.created_at < other.created_at || (one.created_at === other.created_at && one.id < other.id);
+}
+
+function isDue({ status, next_attempt_at: at, gives_up_at: end }) {
+  if (status === 'pending') return true;
+  return status === 'retrying' && new Date(at ?? end) < Date.now();
+}

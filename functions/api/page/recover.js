@@ -1,0 +1,101 @@
+// Sending again in bulk: how many there are, how far it is, and a brake.
+import { button, el, fill, freshId, say } from './dom.js';
+import { endpoints, recoveries } from './api.js';
+import { confirm, explain } from './dialog.js';
+import { recall, remember } from './session.js';
+import { every } from './when.js';
+import { count } from './words.js';
+
+const OVER = ['finished', 'done', 'completed', 'succeeded', 'cancelled', 'failed'];
+
+/** How many deliveries a range holds; null if the API cannot say. */
+export async function howMany(endpoint, range) {
+  try {
+    return (await endpoints.recover(endpoint.id, { ...range, dry_run: true })).total;
+  } catch {
+    return null;
+  }
+}
+
+/** Starts sending a range again; answers the job. */
+export async function recover(endpoint, range) {
+  const job = await endpoints.recover(endpoint.id, range);
+  remember(`job.${endpoint.id}`, job.id);
+  return job;
+}
+
+/** The job that this tab started and has not seen the end of. */
+export async function underWay(endpoint) {
+  const id = recall(`job.${endpoint.id}`);
+  if (!id) return null;
+  return recoveries.show(id).catch(() => null);
+}
+
+/** How far a job is, up to date until its end. */
+export function progress(job, endpoint, signal, over = () => {}) {
+  const label = el('p', { id: freshId() });
+  const bar = el('progress', { 'aria-labelledby': label.id });
+  const cancel = button('Cancel', () => confirm('Stop sending again?',
+    'What has been sent stays sent. The rest stays as it is, and can be sent again later.',
+    'Stop sending', () => recoveries.cancel(job.id).then(look)));
+  const node = el('div', { class: 'notice idle' }, label, bar, cancel);
+  const stopped = new AbortController();
+  signal.addEventListener('abort', () => stopped.abort());
+
+  function show(now) {
+    const total = now.total ?? 0;
+    if (total) bar.setAttribute('max', total);
+    if (now.total !== undefined) bar.setAttribute('value', now.done ?? 0);
+    const ended = OVER.includes(now.status);
+    say(label, `${ended ? verdict(now) : 'Sending again'}: ${tally(now)}`);
+    if (!ended) return;
+    stopped.abort();
+    cancel.remove();
+    bar.remove();
+    remember(`job.${endpoint.id}`, null);
+    node.append(button('Dismiss', () => node.remove(), { class: 'quiet' }));
+    over(now);
+  }
+  async function look() {
+    show(await recoveries.show(job.id));
+  }
+  show(job);
+  if (!stopped.signal.aborted) every(() => 1000, look, stopped.signal);
+  return node;
+}
+
+const verdict = ({ status }) => (status === 'cancelled' ? 'Stopped' : 'Sent again');
+
+function tally({ total, done = 0, succeeded = 0, failed = 0 }) {
+  const of = total === undefined ? `${done}` : `${done.toLocaleString('en')} of ${total.toLocaleString('en')}`;
+  return `${of} done, ${succeeded.toLocaleString('en')} delivered, ${failed.toLocaleString('en')} failed.`;
+}
+
+/** "Re-send missed events", after an endpoint was switched on again. */
+export function missed(endpoint, { skipped, failed, from, to }, begun) {
+  const total = skipped + failed;
+  const range = { from, to };
+  return offer(`While this endpoint was disabled it missed ${count(total, 'event')}.`,
+    `Re-send ${count(total, 'missed event')}`, endpoint, range, begun);
+}
+
+/** "Your endpoint answers again", with what still waits for its next attempt. */
+export function answersAgain(endpoint, waiting, range, begun) {
+  return offer(`Your endpoint answers again. ${waiting.toLocaleString('en')} waiting.`, 'Send now', endpoint, range, begun, 'ok');
+}
+
+function offer(text, label, endpoint, range, begun, tone = 'warn') {
+  const problem = el('p', { class: 'problem', role: 'alert' });
+  const node = el('div', { class: `notice ${tone}` }, el('p', {}, text),
+    button(label, async () => {
+      try {
+        const job = await recover(endpoint, range);
+        node.remove();
+        begun(job);
+      } catch (refusal) {
+        fill(problem, explain(refusal));
+      }
+    }, { class: 'primary' }),
+    button('Not now', () => node.remove(), { class: 'quiet' }), problem);
+  return node;
+}
