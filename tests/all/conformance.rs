@@ -1,4 +1,6 @@
-//! One suite, two stores.
+//! One suite for each port, two implementations.
+
+mod queues;
 
 use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::ports::Clock;
@@ -6,7 +8,7 @@ use tests::conformance::health::health;
 use tests::conformance::jobs::jobs;
 use tests::conformance::management::{keys, links, log, memory, registry};
 use tests::conformance::retries::retries;
-use tests::conformance::{claims, commits, due, events};
+use tests::conformance::{claims, commits, due, entering_due, events};
 use tests::stack::Stack;
 use tests::world::{World, run};
 
@@ -28,6 +30,7 @@ fn the_store_in_memory() {
         due(&world).await;
         retries(&world).await;
         jobs(&world).await;
+        entering_due(&world).await;
         registry(&world).await;
         health(&world).await;
         log(&world).await;
@@ -47,6 +50,7 @@ async fn the_store_in_dynamodb() {
     due(&stack.store).await;
     retries(&stack.store).await;
     jobs(&stack.store).await;
+    entering_due(&stack.store).await;
     registry(&stack.store).await;
     health(&stack.store).await;
     log(&stack.store).await;

@@ -9,3 +9,4 @@ mod sender;
 mod simulator;
 mod sweeper;
 mod template;
+mod upkeep;

@@ -5,6 +5,7 @@
 pub mod health;
 pub mod jobs;
 pub mod management;
+pub mod queues;
 pub mod retries;
 
 use std::time::Duration;
@@ -210,4 +211,25 @@ async fn moves_and_leaves(store: &impl Deliveries, entry: &DueEntry) {
     let out = store.delivery(&entry.id).await.expect("read").expect("on record");
     assert_eq!((out.due_at, out.notice), (None, None));
     assert_eq!(out.status, Status::Failed(FailedReason::Exhausted));
+    assert_eq!(store.enter_due(&entry.id, at(5_000)).await, Ok(false), "it is final");
+}
+
+/// Entering `due`: only what is open, and stands in no place there.
+pub async fn entering_due(store: &impl Deliveries) {
+    let delivery = on_record(store, "enters").await;
+    let id = &delivery.id;
+    let racers = (0..8).map(|_| store.enter_due(id, at(7)));
+    let won = futures::future::join_all(racers).await;
+    assert_eq!(won.iter().filter(|won| **won == Ok(true)).count(), 1);
+    assert_eq!(read(store, &delivery).await, Delivery { due_at: Some(at(7)), ..delivery.clone() });
+    let page = store.due(id.due_shard(), at(7), None, 100).await.expect("read");
+    assert!(page.entries.contains(&DueEntry { id: id.clone(), due_at: at(7) }));
+    let entry = DueEntry { id: id.clone(), due_at: at(7) };
+    assert_eq!(store.back_off(&entry, at(307), 300).await, Ok(true));
+    assert_eq!(store.enter_due(id, at(9)).await, Ok(false), "it keeps its place");
+    let moved = read(store, &delivery).await;
+    assert_eq!((moved.due_at, moved.back_off_s), (Some(at(307)), Some(300)));
+    let unknown = event("unheard of", "{}", &[endpoint("ep_1")]).fan_out.remove(0).delivery_id;
+    assert_eq!(store.enter_due(&unknown, at(9)).await, Ok(false), "none is made");
+    assert_eq!(store.delivery(&unknown).await, Ok(None));
 }

@@ -5,14 +5,22 @@ use domain::announce::finish_job;
 use domain::job::{Job, JobState};
 use domain::limits::JOBS_PER_RUN;
 use domain::ports::{
-    Bus, Clock, Deliveries, JobEntry, Jobs, Outgoing, PortResult, WakeUps, send_one,
+    Backlog, Bus, Clock, DeadLetters, Deliveries, JobEntry, Jobs, Outgoing, Pause, PortResult,
+    WakeUps, send_one,
 };
-use domain::wakeup::Call;
+use domain::wakeup::{Call, Lane};
 
+use crate::hold_back::Gates;
 use crate::{Sweeper, Swept};
 
-impl<S: Deliveries + Jobs, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
-    pub(crate) async fn sweep_jobs(&self, stop_at: Timestamp) -> Swept {
+impl<S, Q, B, C> Sweeper<S, Q, B, C>
+where
+    S: Deliveries + Jobs,
+    Q: WakeUps + DeadLetters + Backlog,
+    B: Bus,
+    C: Clock + Pause,
+{
+    pub(crate) async fn sweep_jobs(&self, gates: &Gates<'_, Q, C>, stop_at: Timestamp) -> Swept {
         let mut swept = Swept::default();
         let entries = match self.store.unfinished(self.clock.now(), JOBS_PER_RUN).await {
             Ok(entries) => entries,
@@ -25,7 +33,7 @@ impl<S: Deliveries + Jobs, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
             if self.clock.now() >= stop_at {
                 break;
             }
-            if let Err(error) = self.look_after(entry, &mut swept).await {
+            if let Err(error) = self.look_after(gates, entry, &mut swept).await {
                 tracing::error!(job_id = %entry.id, %error, "job not dealt with yet");
                 swept.errors += 1;
             }
@@ -33,7 +41,12 @@ impl<S: Deliveries + Jobs, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
         swept
     }
 
-    async fn look_after(&self, entry: &JobEntry, swept: &mut Swept) -> PortResult<()> {
+    async fn look_after(
+        &self,
+        gates: &Gates<'_, Q, C>,
+        entry: &JobEntry,
+        swept: &mut Swept,
+    ) -> PortResult<()> {
         let Some(job) = self.store.job(&entry.id).await? else {
             return Ok(());
         };
@@ -45,6 +58,7 @@ impl<S: Deliveries + Jobs, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
             }
             JobState::Finished | JobState::Cancelled => {}
             JobState::Running if job.stalled_at() > now => {}
+            JobState::Running if !gates.is_open(Lane::Retry).await? => swept.held_back += 1,
             JobState::Running => {
                 // Moved first, so that it is not woken again before it can have had its turn.
                 let moved = Job { wakes_at: now, ..job.clone() };

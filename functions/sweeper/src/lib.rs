@@ -1,20 +1,26 @@
-//! The sweeper: wakes what is overdue, ends what has run out, finishes what was not announced
-//! (design 3.6). What it does not get to in one run, the next one finds again.
+//! The sweeper: wakes what is overdue, ends what has run out, finishes what was not announced,
+//! drains the dead-letter queues (design 3.6). What it does not get to in one run, the next one
+//! finds again.
 //!
 //! Nothing in here wakes a delivery before its entry has been moved: a backlog is never fed.
+
+mod drain;
+mod hold_back;
+mod jobs;
 
 use domain::Timestamp;
 use domain::announce::finish_notice;
 use domain::limits::{DUE_PAGE, DUE_PAGES_PER_RUN, DUE_SHARDS};
 use domain::ports::{
-    Bus, Clock, Deliveries, DueEntry, Jobs, Outgoing, PortError, PortResult, WakeUps,
+    Backlog, Bus, Clock, DeadLetters, Deliveries, DueEntry, Jobs, Outgoing, Pause, PortError,
+    PortResult, WakeUps,
 };
-use domain::sweep::{Sweep, grace, sweep};
+use domain::sweep::{Sweep, grace, readings_apart, sweep};
 use domain::wakeup::Call;
 use futures::stream::{self, StreamExt};
 use serde::Serialize;
 
-mod jobs;
+use hold_back::Gates;
 
 /// Entries of one shard in work at once; all shards are worked on side by side.
 const ENTRIES_AT_ONCE: usize = 8;
@@ -23,7 +29,7 @@ const ENTRIES_AT_ONCE: usize = 8;
 pub struct Sweeper<S, Q, B, C> {
     /// Deliveries.
     pub store: S,
-    /// The queues of wake-ups.
+    /// The queues of wake-ups, and the dead-letter queues.
     pub queues: Q,
     /// Where failed deliveries are announced.
     pub bus: B,
@@ -42,6 +48,8 @@ pub struct Swept {
     pub woken: u64,
     /// Marked as failed, exhausted.
     pub exhausted: u64,
+    /// Overdue, but their queue is behind: left as they are.
+    pub held_back: u64,
     /// Announced that had not been.
     pub announced: u64,
     /// Taken out: nothing was left to do.
@@ -50,6 +58,14 @@ pub struct Swept {
     pub retries_closed: u64,
     /// Jobs that had stalled, and were woken.
     pub jobs_revived: u64,
+    /// Dead letters deleted.
+    pub drained: u64,
+    /// Deliveries that entered `due` because of one.
+    pub rescued: u64,
+    /// Dead letters that are no wake-ups; they stay.
+    pub unreadable: u64,
+    /// Events sent back to their queue.
+    pub sent_back: u64,
     /// Could not be dealt with; the next run tries again.
     pub errors: u64,
     /// Seconds by which the most overdue entry was late.
@@ -58,21 +74,34 @@ pub struct Swept {
     pub unfinished_shards: u64,
 }
 
-impl<S: Deliveries + Jobs, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
-    /// One run over all shards; begins nothing after `stop_at`.
+impl<S, Q, B, C> Sweeper<S, Q, B, C>
+where
+    S: Deliveries + Jobs,
+    Q: WakeUps + DeadLetters + Backlog,
+    B: Bus,
+    C: Clock + Pause,
+{
+    /// One run over the dead letters, all shards and jobs; begins nothing after `stop_at`.
     pub async fn run(&self, stop_at: Timestamp) -> Swept {
-        let shards = (0..DUE_SHARDS).map(|shard| self.sweep_shard(shard, stop_at));
-        let all = futures::future::join_all(shards).await;
-        let jobs = self.sweep_jobs(stop_at).await;
-        let total = all.into_iter().fold(jobs, Swept::plus);
+        let gates = Gates::new(&self.queues, &self.clock, readings_apart(self.sqs_delay_max_s));
+        let shards = (0..DUE_SHARDS).map(|shard| self.sweep_shard(&gates, shard, stop_at));
+        let all = futures::future::join_all(shards);
+        let (drained, all) = futures::future::join(self.drain(stop_at), all).await;
+        let jobs = self.sweep_jobs(&gates, stop_at).await;
+        let total = all.into_iter().chain([jobs]).fold(drained, Swept::plus);
         tracing::info!(
             seen = total.seen,
             woken = total.woken,
             exhausted = total.exhausted,
+            held_back = total.held_back,
             announced = total.announced,
             taken_out = total.taken_out,
             retries_closed = total.retries_closed,
             jobs_revived = total.jobs_revived,
+            drained = total.drained,
+            rescued = total.rescued,
+            unreadable = total.unreadable,
+            sent_back = total.sent_back,
             errors = total.errors,
             oldest_overdue_s = total.oldest_overdue_s,
             unfinished_shards = total.unfinished_shards,
@@ -81,7 +110,7 @@ impl<S: Deliveries + Jobs, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
         total
     }
 
-    async fn sweep_shard(&self, shard: u8, stop_at: Timestamp) -> Swept {
+    async fn sweep_shard(&self, gates: &Gates<'_, Q, C>, shard: u8, stop_at: Timestamp) -> Swept {
         let mut total = Swept::default();
         let until = self.clock.now();
         let mut after = None;
@@ -101,7 +130,7 @@ impl<S: Deliveries + Jobs, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
                 }
             };
             total = stream::iter(&page.entries)
-                .map(|entry| self.look_at(entry))
+                .map(|entry| self.look_at(gates, entry))
                 .buffer_unordered(ENTRIES_AT_ONCE)
                 .fold(total, async |total, one| total.plus(one))
                 .await;
@@ -113,16 +142,21 @@ impl<S: Deliveries + Jobs, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
         Swept { unfinished_shards: total.unfinished_shards + 1, ..total }
     }
 
-    async fn look_at(&self, entry: &DueEntry) -> Swept {
+    async fn look_at(&self, gates: &Gates<'_, Q, C>, entry: &DueEntry) -> Swept {
         let mut swept = Swept { seen: 1, ..Swept::default() };
-        if let Err(error) = self.deal_with(entry, &mut swept).await {
+        if let Err(error) = self.deal_with(gates, entry, &mut swept).await {
             tracing::error!(delivery_id = %entry.id, %error, "entry not dealt with yet");
             swept.errors = 1;
         }
         swept
     }
 
-    async fn deal_with(&self, entry: &DueEntry, swept: &mut Swept) -> PortResult<()> {
+    async fn deal_with(
+        &self,
+        gates: &Gates<'_, Q, C>,
+        entry: &DueEntry,
+        swept: &mut Swept,
+    ) -> PortResult<()> {
         let Some(mut delivery) = self.store.delivery(&entry.id).await? else {
             return Ok(());
         };
@@ -132,6 +166,11 @@ impl<S: Deliveries + Jobs, Q: WakeUps, B: Bus, C: Clock> Sweeper<S, Q, B, C> {
             Sweep::Wake { calls, back_off_to, back_off_s } => {
                 let due_at = delivery.due_at.unwrap_or(entry.due_at);
                 swept.oldest_overdue_s = now.since(due_at).as_secs();
+                let (calls, held_back) = gates.let_through(calls).await?;
+                if calls.is_empty() {
+                    swept.held_back = held_back;
+                    return Ok(());
+                }
                 let entry = DueEntry { id: delivery.id.clone(), due_at };
                 if self.store.back_off(&entry, back_off_to, back_off_s).await? {
                     self.wake(calls).await?;
@@ -176,10 +215,15 @@ impl Swept {
             seen: self.seen + other.seen,
             woken: self.woken + other.woken,
             exhausted: self.exhausted + other.exhausted,
+            held_back: self.held_back + other.held_back,
             announced: self.announced + other.announced,
             taken_out: self.taken_out + other.taken_out,
             retries_closed: self.retries_closed + other.retries_closed,
             jobs_revived: self.jobs_revived + other.jobs_revived,
+            drained: self.drained + other.drained,
+            rescued: self.rescued + other.rescued,
+            unreadable: self.unreadable + other.unreadable,
+            sent_back: self.sent_back + other.sent_back,
             errors: self.errors + other.errors,
             oldest_overdue_s: self.oldest_overdue_s.max(other.oldest_overdue_s),
             unfinished_shards: self.unfinished_shards + other.unfinished_shards,

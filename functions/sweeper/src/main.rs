@@ -12,6 +12,9 @@ use sweeper::{Sweeper, Swept};
 /// Kept free before the deadline, so that what is in work still ends.
 const MARGIN: Duration = Duration::from_secs(20);
 
+const QUEUES: [Queue; 6] =
+    [Queue::Send, Queue::Retry, Queue::Events, Queue::EventsDlq, Queue::SendDlq, Queue::RetryDlq];
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     aws::logging::init();
@@ -19,7 +22,7 @@ async fn main() -> anyhow::Result<()> {
     let settings = Lookup::new(&environment);
     let config = aws::config::load()?;
     let tables = Tables::from_settings(&settings, &[Table::Deliveries, Table::Jobs])?;
-    let queues = QueueUrls::from_settings(&settings, &[Queue::Send, Queue::Retry])?;
+    let queues = QueueUrls::from_settings(&settings, &QUEUES)?;
     let sweeper = Sweeper {
         store: Store::new(&config, tables, Duration::ZERO),
         queues: Queues::new(&config, queues),

@@ -1,11 +1,11 @@
 //! The clock, the dice, and whatever else must be new each time.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::Timestamp;
 use domain::api_key::ApiKey;
 use domain::ids::{EndpointId, JobId, RetryId};
-use domain::ports::{Clock, Dice, Fresh, PortError, PortResult};
+use domain::ports::{Clock, Dice, Fresh, Pause, PortError, PortResult};
 use domain::schedule::Roll;
 use domain::secret::Secret;
 
@@ -17,6 +17,12 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+impl Pause for SystemClock {
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 }
 

@@ -1,6 +1,8 @@
 //! The queues, written to in batches. Nothing here retries an entry that SQS refused: each has
 //! its answer, and whoever sent it decides.
 
+mod dead_letters;
+
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
@@ -28,10 +30,24 @@ pub enum Queue {
     Retry,
     /// Events refused.
     Rejected,
+    /// Events that ingest could not store.
+    EventsDlq,
+    /// Wake-ups of `Send` that kept failing.
+    SendDlq,
+    /// Wake-ups of `Retry` that kept failing.
+    RetryDlq,
 }
 
 impl Queue {
-    const ALL: [Queue; 4] = [Queue::Events, Queue::Send, Queue::Retry, Queue::Rejected];
+    const ALL: [Queue; 7] = [
+        Queue::Events,
+        Queue::Send,
+        Queue::Retry,
+        Queue::Rejected,
+        Queue::EventsDlq,
+        Queue::SendDlq,
+        Queue::RetryDlq,
+    ];
 
     /// The environment variable with its URL.
     pub fn variable(self) -> &'static str {
@@ -40,6 +56,9 @@ impl Queue {
             Queue::Send => "SEND_QUEUE_URL",
             Queue::Retry => "RETRY_QUEUE_URL",
             Queue::Rejected => "REJECTED_QUEUE_URL",
+            Queue::EventsDlq => "EVENTS_DLQ_URL",
+            Queue::SendDlq => "SEND_DLQ_URL",
+            Queue::RetryDlq => "RETRY_DLQ_URL",
         }
     }
 }

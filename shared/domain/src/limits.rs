@@ -109,6 +109,8 @@ pub const DUE_PAGE: usize = 100;
 pub const DUE_PAGES_PER_RUN: usize = 50;
 /// Seconds an overdue delivery is left alone, in case its wake-up is merely late.
 pub const OVERDUE_GRACE_S: u32 = 120;
+/// Seconds between the two readings that tell a queue that is behind from one that catches up.
+pub const READINGS_APART_S: u32 = 30;
 /// First wait of the sweeper before it wakes the same delivery again, in seconds.
 pub const BACK_OFF_FIRST_S: u32 = 300;
 /// Longest such wait, in seconds.
@@ -136,6 +138,16 @@ pub const JOB_STALLED_S: u64 = 600;
 pub const JOB_KEPT_S: u64 = 30 * 86_400;
 /// Stalled jobs the sweeper wakes in one run.
 pub const JOBS_PER_RUN: usize = 100;
+/// Seconds for which a dead letter that was received is hidden: longer than a batch takes, and over
+/// before the next sweep.
+pub const DEAD_LETTER_HIDDEN_S: u32 = 120;
+/// Batches that one sweep receives from one dead-letter queue: a thousand messages, in a few
+/// seconds; the next sweep goes on.
+pub const DEAD_LETTER_BATCHES: usize = 100;
+/// Seconds that an event lies in its dead-letter queue before it is tried again: people get a day
+/// to look at it, and whatever stopped it a day to pass.
+pub const EVENT_SET_ASIDE_S: u64 = 86_400;
+
 /// Times a use case re-reads and decides again after losing a condition. Each loss means that
 /// somebody else made progress, so more than a few in a row is not a race but a fault.
 pub const DECISIONS: usize = 5;

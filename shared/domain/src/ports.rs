@@ -7,6 +7,7 @@
 
 mod health;
 mod management;
+mod upkeep;
 
 use std::future::Future;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use management::{
     ApiKeys, ApiMemory, Begun, CallWindow, DeliveryLog, EndpointKey, Fresh, JobEntry, Jobs, Page,
     PortalLinks, Registry, Reservation,
 };
+pub use upkeep::{Backlog, DeadLetter, DeadLetters, Dlq, Pause};
 
 /// A call that failed, or may have. The text is for the log and holds neither payload nor secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -177,6 +179,14 @@ pub trait Deliveries: Sync {
         entry: &DueEntry,
         to: Timestamp,
         back_off_s: u32,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// Puts a delivery that is not final into `due`. MUST be atomic: true only if it was open and
+    /// in no place of the index; one that stands there keeps its place and its back-off.
+    fn enter_due(
+        &self,
+        id: &DeliveryId,
+        at: Timestamp,
     ) -> impl Future<Output = PortResult<bool>> + Send;
 
     /// Takes a finished delivery out of `due`, and with it the notice that was announced. MUST be

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Timestamp;
 use crate::attempt::end;
 use crate::delivery::{Change, Delivery, FailedReason, OpenRetry, Status};
-use crate::limits::OVERDUE_GRACE_S;
+use crate::limits::{OVERDUE_GRACE_S, READINGS_APART_S};
 use crate::retry::close;
 use crate::wakeup::{Call, RetryCall, WakeUp};
 
@@ -38,6 +38,12 @@ pub enum Sweep {
 pub fn grace(sqs_delay_max_s: u32) -> Duration {
     let seconds = OVERDUE_GRACE_S.min(sqs_delay_max_s.saturating_mul(2));
     Duration::from_secs(u64::from(seconds))
+}
+
+/// How far apart the sweeper's two readings of a queue are: 30 s, in proportion less where the
+/// grace is shorter.
+pub fn readings_apart(sqs_delay_max_s: u32) -> Duration {
+    grace(sqs_delay_max_s) * READINGS_APART_S / OVERDUE_GRACE_S
 }
 
 /// Decides what a delivery in `due` needs.
@@ -166,5 +172,7 @@ mod tests {
     #[test]
     fn grace_shrinks_with_the_longest_delay() {
         assert_eq!((grace(900), grace(60), grace(3)), (secs(120), secs(120), secs(6)));
+        let apart = [900, 3].map(readings_apart);
+        assert_eq!(apart, [secs(30), Duration::from_millis(1_500)], "and so do the readings");
     }
 }

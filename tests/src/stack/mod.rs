@@ -222,8 +222,12 @@ impl Stack {
         };
         assert!(self.store.commit(id, &delivery.stage(), &change).await.expect("written"));
         let wake_up = WakeUp::fresh(id.clone(), delivery.scheduled_attempts);
-        let queue = self.output("RetryQueueUrl");
-        let message = self.sqs().send_message().queue_url(queue).message_body(wake_up.to_json());
+        self.put("RetryQueueUrl", &wake_up.to_json()).await;
+    }
+
+    /// Puts a message on any queue.
+    pub async fn put(&self, queue: &str, body: &str) {
+        let message = self.sqs().send_message().queue_url(self.output(queue)).message_body(body);
         message.send().await.expect("sent");
     }
 

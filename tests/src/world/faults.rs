@@ -78,12 +78,14 @@ pub struct Counts {
     pub schedules: u64,
     /// See [`Rates::killed`].
     pub killed: u64,
+    /// Wake-ups that were received too often, and set aside.
+    pub set_aside: u64,
 }
 
 impl Counts {
     /// All together.
     pub fn total(self) -> u64 {
-        let Self { refused, answer_lost, doubled, late, scheduler, schedules, killed } = self;
+        let Self { refused, answer_lost, doubled, late, scheduler, schedules, killed, .. } = self;
         refused + answer_lost + doubled + late + scheduler + schedules + killed
     }
 
@@ -97,6 +99,7 @@ impl Counts {
             scheduler: self.scheduler + other.scheduler,
             schedules: self.schedules + other.schedules,
             killed: self.killed + other.killed,
+            set_aside: self.set_aside + other.set_aside,
         }
     }
 }

@@ -7,6 +7,7 @@ mod jobs;
 mod management;
 mod ports;
 mod steps;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,7 @@ use domain::health::Health;
 use domain::ids::{AccountId, DeliveryId, EndpointId, EventId, JobId};
 use domain::job::Job;
 use domain::portal::PortalLink;
-use domain::ports::{Announcement, Refused, Reservation};
+use domain::ports::{Announcement, DeadLetter, Refused, Reservation};
 use domain::schedule::RetrySchedule;
 use domain::secret::{Secret, SigningSecrets};
 use domain::wakeup::Lane;
@@ -29,6 +30,7 @@ use domain::webhook::WebhookRequest;
 
 pub use faults::{Counts, Dice, Faults, Rates};
 pub use fuse::{Fuse, run, run_side_by_side};
+pub use upkeep::Dead;
 
 /// When every world begins.
 pub const START: &str = "2026-06-07T09:39:00.000Z";
@@ -56,6 +58,10 @@ pub struct State {
     pub deliveries: BTreeMap<DeliveryId, Delivery>,
     /// Wake-ups in the queues.
     pub queued: Vec<Queued>,
+    /// Messages in the dead-letter queues.
+    pub dead: Vec<Dead>,
+    /// Events the sweeper has sent back to their queue.
+    pub events_sent_back: Vec<DeadLetter>,
     /// One-time schedules, by name.
     pub schedules: BTreeMap<String, (Timestamp, String)>,
     /// What was refused.
@@ -144,6 +150,8 @@ impl World {
             events: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             queued: Vec::new(),
+            dead: Vec::new(),
+            events_sent_back: Vec::new(),
             schedules: BTreeMap::new(),
             rejected: Vec::new(),
             announced: Vec::new(),

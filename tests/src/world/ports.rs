@@ -28,9 +28,7 @@ impl World {
     ) -> PortResult<T> {
         let fated = || {
             let mut state = self.state();
-            if let Some((_, other)) = state.interference.take_if(|(before, _)| *before == name) {
-                other(&mut state);
-            }
+            state.interfere(name);
             let refused = state.failing_call.take_if(|failing| *failing == name).is_some();
             let fate = if refused { Fate::Refused } else { state.faults.fate() };
             fate.apply(name, || effect(&mut state))
@@ -39,7 +37,7 @@ impl World {
     }
 
     /// A call with a batch: each entry meets a fate of its own.
-    async fn batch<E>(
+    pub(super) async fn batch<E>(
         &self,
         name: &'static str,
         entries: &[E],
@@ -193,6 +191,11 @@ impl Deliveries for World {
         self.write("deliveries.back_off", &entry.id, stands, moved).await
     }
 
+    async fn enter_due(&self, id: &DeliveryId, at: Timestamp) -> PortResult<bool> {
+        let outside = |d: &Delivery| d.status.is_open() && d.due_at.is_none();
+        self.write("deliveries.enter_due", id, outside, |d| d.due_at = Some(at)).await
+    }
+
     async fn take_out(&self, id: &DeliveryId, announced: Option<Notice>) -> PortResult<bool> {
         let done =
             |d: &Delivery| !d.status.is_open() && d.open_retry.is_none() && d.notice == announced;
@@ -239,6 +242,13 @@ impl WakeUps for World {
 }
 
 impl State {
+    /// What somebody else does just before a call of this name.
+    pub(super) fn interfere(&mut self, name: &'static str) {
+        if let Some((_, other)) = self.interference.take_if(|(before, _)| *before == name) {
+            other(self);
+        }
+    }
+
     pub(super) fn enqueue(&mut self, lane: super::Lane, body: String, at: Timestamp) {
         let Faults { dice, rates, counts } = &mut self.faults;
         let copies = if dice.chance(rates.doubled) { 2 } else { 1 };

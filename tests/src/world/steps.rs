@@ -136,6 +136,7 @@ impl World {
     /// Receives those of a lane's messages that can be received now and are picked.
     pub fn take(&self, lane: Lane, mut pick: impl FnMut(&Queued) -> bool) -> Vec<Queued> {
         let mut state = self.state();
+        state.set_aside_what_keeps_failing(lane);
         let now = state.now;
         let mut taken = Vec::new();
         for queued in state.queued.iter_mut().filter(|q| q.lane == lane && q.at <= now) {

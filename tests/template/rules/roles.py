@@ -237,7 +237,7 @@ def no_deleting(stacks):
 @rule(
     "a function may do something with everything its variables name",
     forgotten=in_statement(
-        "SweeperRole", "WakeLaterAttempts", Resource={"Fn::GetAtt": "SendQueue.Arn"}
+        "SweeperRole", "DrainLaterAttempts", Resource={"Fn::GetAtt": "SendDlq.Arn"}
     ),
 )
 def granted(stacks):

@@ -125,6 +125,17 @@ impl Deliveries for Store {
         self.update(place, key(&entry.id), update).await
     }
 
+    async fn enter_due(&self, id: &DeliveryId, at: Timestamp) -> PortResult<bool> {
+        let mut update = Update::default();
+        update.set("due_at", text(at));
+        update.set("due_shard", due_shard(id));
+        let open = is_open(&mut update);
+        let (due_at, shard) = (update.name("due_at"), update.name("due_shard"));
+        let outside = format!("attribute_not_exists({due_at}) OR attribute_not_exists({shard})");
+        update.only_if(format!("{open} AND ({outside})"));
+        self.update(self::at("deliveries.enter_due"), key(id), update).await
+    }
+
     async fn take_out(&self, id: &DeliveryId, announced: Option<Notice>) -> PortResult<bool> {
         let mut update = Update::default();
         for attribute in ["due_at", "due_shard", "notice"] {

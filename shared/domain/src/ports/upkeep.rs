@@ -1,0 +1,78 @@
+//! What the sweeper needs beyond the ports of the delivery path (design 3.6).
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::PortResult;
+use crate::Timestamp;
+use crate::wakeup::Lane;
+
+/// A dead-letter queue: what its queue's reader failed at again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dlq {
+    /// Events that ingest could not store.
+    Events,
+    /// Wake-ups of `SendQueue`.
+    Send,
+    /// Wake-ups of `RetryQueue`.
+    Retry,
+}
+
+/// A message received from a dead-letter queue.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// SQS's id.
+    pub id: String,
+    /// What deletes it; another one each time it is received.
+    pub receipt: String,
+    /// As it was first sent.
+    pub body: String,
+    /// When it was first sent to the queue that it comes from.
+    pub sent_at: Timestamp,
+    /// Its message group: whose share of a fair queue it is.
+    pub group: Option<String>,
+    /// The one attribute of an event that is passed on.
+    pub traceparent: Option<String>,
+}
+
+/// Leaves out the body: it may be a payload.
+impl std::fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeadLetter").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The dead-letter queues.
+pub trait DeadLetters: Sync {
+    /// Receives up to ten messages, which nobody else receives for
+    /// [`crate::limits::DEAD_LETTER_HIDDEN_S`]. MAY miss some that are there: the next call may
+    /// find them.
+    fn receive(&self, queue: Dlq) -> impl Future<Output = PortResult<Vec<DeadLetter>>> + Send;
+
+    /// Deletes messages received. MUST answer for each one, in the order given.
+    fn delete(
+        &self,
+        queue: Dlq,
+        letters: &[DeadLetter],
+    ) -> impl Future<Output = Vec<PortResult<()>>> + Send;
+
+    /// Sends copies of messages to the queue that they come from, with group and `traceparent`.
+    /// MUST answer for each one, in the order given.
+    fn send_back(
+        &self,
+        queue: Dlq,
+        letters: &[DeadLetter],
+    ) -> impl Future<Output = Vec<PortResult<()>>> + Send;
+}
+
+/// How far the queues of wake-ups are behind.
+pub trait Backlog: Sync {
+    /// Messages that could be received now, approximately: neither delayed nor in work.
+    fn visible(&self, lane: Lane) -> impl Future<Output = PortResult<u64>> + Send;
+}
+
+/// Waiting.
+pub trait Pause: Sync {
+    /// Returns after this long.
+    fn pause(&self, time: Duration) -> impl Future<Output = ()> + Send;
+}
