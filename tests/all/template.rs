@@ -56,6 +56,8 @@ fn numbers_that_stand_twice_are_the_same() {
     // A request, the claim's slack, and the writes after it fit the sender's time.
     let least = limits::REQUEST_TIMEOUT_S + limits::CLAIM_SLACK_S + 20;
     assert!(number("sender_timeout_s") >= least.into());
+    // Whoever asks for a test waits longer than who makes it, and still answers.
+    assert!(number("api_timeout_s") >= u64::from(limits::TEST_INVOCATION_S) + 10);
     // Ingest and sweeper stop 20 s before their deadline.
     assert!(number("ingest_timeout_s") > 20 && number("sweeper_timeout_s") > 20);
     let delays: Vec<u32> = numbers["retry_delays_default_s"]

@@ -28,6 +28,7 @@ NUMBERS = {
     "disable_after_default_s": ("Parameters", "DisableAfterSeconds", "Default"),
     "give_up_after_max_s": ("Parameters", "GiveUpAfterSeconds", "MaxValue"),
     "sender_timeout_s": ("Resources", "SenderFunction", "Properties", "Timeout"),
+    "api_timeout_s": ("Resources", "ApiFunction", "Properties", "Timeout"),
     "ingest_timeout_s": ("Resources", "IngestFunction", "Properties", "Timeout"),
     "sweeper_timeout_s": ("Resources", "SweeperFunction", "Properties", "Timeout"),
 }

@@ -12,7 +12,7 @@ use domain::ports::{Clock, Fresh};
 
 use crate::auth::Caller;
 use crate::error::{Answer, ApiError};
-use crate::{Api, Call, Store};
+use crate::{Api, Call, Outside, Store};
 
 impl Caller {
     /// Whether an endpoint is the caller's to see.
@@ -89,7 +89,7 @@ impl Caller {
     }
 }
 
-impl<S: Store, C: Clock + Fresh> Api<S, C> {
+impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     /// The endpoint in the path, if it is the caller's and not deleted.
     pub(crate) async fn living_endpoint(&self, call: &Call<'_>) -> Answer<Endpoint> {
         let id = EndpointId::parse(call.id).map_err(|_| ApiError::NotFound)?;

@@ -9,7 +9,7 @@ use domain::ports::{CallWindow, Clock, Fresh};
 
 use crate::error::{Answer, ApiError};
 use crate::http::Request;
-use crate::{Api, Store};
+use crate::{Api, Outside, Store};
 
 /// The stretch of time in which calls are counted, in seconds.
 const WINDOW_S: i64 = 60;
@@ -22,7 +22,7 @@ pub(crate) struct Caller {
     pub scope: Scope,
 }
 
-impl<S: Store, C: Clock + Fresh> Api<S, C> {
+impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     /// Finds the caller's key. A malformed one costs no read.
     pub(crate) async fn authenticate(&self, request: &Request, now: Timestamp) -> Answer<Caller> {
         let header = request.header("authorization").ok_or(ApiError::AuthenticationRequired)?;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::cursor::{self, Cursors};
 use crate::error::{Answer, ApiError};
 use crate::http::Response;
-use crate::{Api, Call, Store};
+use crate::{Api, Call, Outside, Store};
 
 const STATUSES: [&str; 5] = ["pending", "retrying", "succeeded", "failed", "skipped"];
 /// Those that the index of problems holds, and nothing else.
@@ -26,7 +26,7 @@ struct Filter<'q> {
     event: Option<&'q str>,
 }
 
-impl<S: Store, C: Clock + Fresh> Api<S, C> {
+impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     pub(crate) async fn list_deliveries(&self, call: &Call<'_>) -> Answer<Response> {
         let filters = ["status", "event", "from", "to"];
         call.query.only(&["status", "event", "from", "to", "limit", "cursor"])?;

@@ -2,6 +2,7 @@
 
 mod change;
 mod secrets;
+mod test;
 
 use std::time::Duration;
 
@@ -21,12 +22,12 @@ use crate::cursor::{self, Cursors};
 use crate::error::{Answer, ApiError};
 use crate::fields::Fields;
 use crate::http::Response;
-use crate::{Api, Call, Store};
+use crate::{Api, Call, Outside, Store};
 
 /// Endpoints read in one request, of all there are.
 const AT_ONCE: usize = 1_000;
 
-impl<S: Store, C: Clock + Fresh> Api<S, C> {
+impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     pub(crate) async fn create_endpoint(&self, call: &Call<'_>) -> Answer<Response> {
         call.query.only(&[])?;
         let mut fields = Fields::parse(&call.request.body)?;

@@ -2,6 +2,7 @@
 //! are for the log.
 
 use domain::endpoint::register::FieldError;
+use domain::limits::TESTS_PER_MINUTE;
 use domain::ports::PortError;
 use serde_json::json;
 
@@ -40,6 +41,8 @@ pub enum ApiError {
     Conflict,
     /// A rotation is under way.
     RotationInProgress,
+    /// The endpoint is disabled: nothing is sent there.
+    EndpointDisabled,
     /// The account has all the endpoints it may have.
     EndpointLimitReached,
     /// The idempotency key stands for another request.
@@ -48,6 +51,8 @@ pub enum ApiError {
     BodyTooLarge,
     /// Too many calls; the headers say how many may be made, and when the next.
     RateLimited(Vec<(&'static str, String)>),
+    /// Too many test events; with the seconds after which there may be more.
+    TooManyTests(i64),
     /// Not the caller's fault. The cause is for the log.
     Internal(String),
 }
@@ -89,6 +94,9 @@ impl ApiError {
             Self::RotationInProgress => {
                 fixed(409, "rotation_in_progress", "finish the rotation that is under way first")
             }
+            Self::EndpointDisabled => {
+                fixed(409, "endpoint_disabled", "the endpoint is disabled; enable it first")
+            }
             Self::EndpointLimitReached => {
                 fixed(409, "endpoint_limit_reached", "the account has as many endpoints as it may")
             }
@@ -102,6 +110,11 @@ impl ApiError {
             }
             Self::RateLimited(_) => {
                 fixed(429, "rate_limited", "too many calls with this key; wait and try again")
+            }
+            Self::TooManyTests(_) => {
+                let most = TESTS_PER_MINUTE;
+                let message = format!("at most {most} test events a minute for an endpoint; wait");
+                (429, "rate_limited", message)
             }
             Self::Internal(_) => {
                 fixed(500, "internal_error", "something went wrong on our side; try again")
@@ -122,10 +135,12 @@ impl ApiError {
             | Self::MethodNotAllowed(_)
             | Self::Conflict
             | Self::RotationInProgress
+            | Self::EndpointDisabled
             | Self::EndpointLimitReached
             | Self::IdempotencyKeyReused
             | Self::BodyTooLarge
             | Self::RateLimited(_)
+            | Self::TooManyTests(_)
             | Self::Internal(_) => None,
         }
     }
@@ -138,6 +153,7 @@ impl ApiError {
             }
             Self::MethodNotAllowed(allow) => vec![("Allow", allow.clone())],
             Self::RateLimited(headers) => headers.clone(),
+            Self::TooManyTests(wait_s) => vec![("Retry-After", wait_s.to_string())],
             Self::InvalidJson
             | Self::MissingField(_)
             | Self::UnknownField(_)
@@ -146,6 +162,7 @@ impl ApiError {
             | Self::NotFound
             | Self::Conflict
             | Self::RotationInProgress
+            | Self::EndpointDisabled
             | Self::EndpointLimitReached
             | Self::IdempotencyKeyReused
             | Self::BodyTooLarge

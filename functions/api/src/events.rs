@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Answer, ApiError};
 use crate::http::Response;
-use crate::{Api, Call, Store};
+use crate::{Api, Call, Outside, Store};
 
 pub(crate) fn list_event_types(call: &Call<'_>) -> Answer<Response> {
     call.query.only(&[])?;
@@ -20,7 +20,7 @@ pub(crate) fn list_event_types(call: &Call<'_>) -> Answer<Response> {
     Ok(Response::json(200, &json!({"data": data, "next_cursor": null})))
 }
 
-impl<S: Store, C: Clock + Fresh> Api<S, C> {
+impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     pub(crate) async fn show_event(&self, call: &Call<'_>) -> Answer<Response> {
         call.query.only(&[])?;
         let id = EventId::parse(call.id).map_err(|_| ApiError::NotFound)?;

@@ -39,7 +39,7 @@ use std::time::Duration;
 use domain::limits::API_BODY_BYTES;
 use domain::ports::{
     ApiKeys, ApiMemory, Clock, Deliveries, DeliveryLog, Endpoints, Events, Fresh, PortalLinks,
-    Registry, Secrets,
+    Registry, Secrets, TestRunner,
 };
 use domain::target::TargetRules;
 use domain::{Timestamp, view};
@@ -79,10 +79,17 @@ impl<S> Store for S where
 {
 }
 
+/// Everything the API has others do.
+pub trait Outside: TestRunner {}
+
+impl<O: TestRunner> Outside for O {}
+
 /// The use case, over its ports.
-pub struct Api<S, C> {
+pub struct Api<S, O, C> {
     /// The tables.
     pub store: S,
+    /// The other functions.
+    pub outside: O,
     /// The clock, and whatever must be new each time.
     pub chance: C,
     /// The numbers of this stack.
@@ -118,7 +125,7 @@ pub(crate) struct Call<'r> {
     pub now: Timestamp,
 }
 
-impl<S: Store, C: Clock + Fresh> Api<S, C> {
+impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     /// Answers a request, whatever is wrong with it. Logs it in one line.
     pub async fn handle(&self, request: &Request) -> Response {
         let mut notes = Notes::default();
@@ -176,6 +183,7 @@ impl<S: Store, C: Clock + Fresh> Api<S, C> {
             Route::DisableEndpoint => self.disable_endpoint(call).await,
             Route::RotateSecret => self.rotate_secret(call).await,
             Route::FinishRotation => self.finish_rotation(call).await,
+            Route::TestEndpoint => self.test_endpoint(call).await,
             Route::ListDeliveries => self.list_deliveries(call).await,
             Route::ShowDelivery => self.show_delivery(call).await,
             Route::ShowEvent => self.show_event(call).await,

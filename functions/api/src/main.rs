@@ -4,6 +4,7 @@ use api::http::{Request, UrlRequest, UrlResponse};
 use api::portal::PageAddress;
 use api::{Api, Rules};
 use aws::dynamo::{Store, Table, Tables};
+use aws::lambda::SenderFunction;
 use domain::settings::Lookup;
 use futures::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -42,7 +43,8 @@ async fn main() -> anyhow::Result<()> {
         frame_ancestors: settings.frame_ancestors()?,
     };
     let store = Store::new(&config, tables, rules.retention);
-    let api = Api { store, chance: aws::clock::SystemChance, rules };
+    let outside = SenderFunction::new(&config, settings.text("SENDER_FUNCTION")?);
+    let api = Api { store, outside, chance: aws::clock::SystemChance, rules };
     let api = &api;
     lambda_runtime::run(service_fn(|event: LambdaEvent<UrlRequest>| async move {
         // Boxed: too deep for the compiler to lay out together with the runtime's own futures.

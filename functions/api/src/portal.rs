@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::error::{Answer, ApiError};
 use crate::fields::Fields;
 use crate::http::{Request, Response};
-use crate::{Api, Call, Store};
+use crate::{Api, Call, Outside, Store};
 
 /// Where people find the page. A link is made of what is known here and of what Lambda says,
 /// never of a header: whoever calls must not be able to have links lead to a host of his.
@@ -45,7 +45,7 @@ impl PageAddress {
     }
 }
 
-impl<S: Store, C: Clock + Fresh> Api<S, C> {
+impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     pub(crate) async fn create_portal_link(&self, call: &Call<'_>) -> Answer<Response> {
         call.query.only(&[])?;
         let mut fields = Fields::parse(&call.request.body)?;

@@ -12,14 +12,14 @@ use serde_json::{Map, Value, json};
 use crate::cursor::{self, Cursors};
 use crate::error::{Answer, ApiError};
 use crate::http::Response;
-use crate::{Api, Call, Store};
+use crate::{Api, Call, Outside, Store};
 
 /// Endpoints whose logs are read at once.
 const LOGS_AT_ONCE: usize = 10;
 const COLUMNS: &str = "accepted_at,event_id,source_id,event,delivery_id,endpoint_id,status,reason,\
     attempts,last_http_status\r\n";
 
-impl<S: Store, C: Clock + Fresh> Api<S, C> {
+impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     /// Walks the account's endpoints, tombstones included, through their logs side by side.
     /// Deliveries of one event stand at the same place in each.
     pub(crate) async fn report_messages(&self, call: &Call<'_>) -> Answer<Response> {

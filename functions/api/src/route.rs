@@ -18,6 +18,7 @@ pub enum Route {
     DisableEndpoint,
     RotateSecret,
     FinishRotation,
+    TestEndpoint,
     ListDeliveries,
     ShowDelivery,
     ShowEvent,
@@ -37,6 +38,7 @@ impl Route {
             | Route::ShowEndpoint
             | Route::EnableEndpoint
             | Route::DisableEndpoint
+            | Route::TestEndpoint
             | Route::ListDeliveries
             | Route::ShowDelivery
             | Route::ShowEvent
@@ -70,7 +72,7 @@ const fn on(method: &'static str, path: &'static str, route: Route) -> Entry {
 }
 
 /// Every route there is.
-pub const ROUTES: [Entry; 17] = [
+pub const ROUTES: [Entry; 18] = [
     on("POST", "/v1/endpoints", Route::CreateEndpoint),
     on("GET", "/v1/endpoints", Route::ListEndpoints),
     on("GET", "/v1/endpoints/{id}", Route::ShowEndpoint),
@@ -80,6 +82,7 @@ pub const ROUTES: [Entry; 17] = [
     on("POST", "/v1/endpoints/{id}/disable", Route::DisableEndpoint),
     on("POST", "/v1/endpoints/{id}/rotate-secret", Route::RotateSecret),
     on("POST", "/v1/endpoints/{id}/rotate-secret/finish", Route::FinishRotation),
+    on("POST", "/v1/endpoints/{id}/test", Route::TestEndpoint),
     on("GET", "/v1/endpoints/{id}/deliveries", Route::ListDeliveries),
     on("GET", "/v1/deliveries/{id}", Route::ShowDelivery),
     on("GET", "/v1/events/{id}", Route::ShowEvent),

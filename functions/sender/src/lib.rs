@@ -1,6 +1,8 @@
 //! The sender: a wake-up arrives, the state machine says what it means, and the sender carries
 //! that out: POST, commit, arrange the next, acknowledge (design 3.2).
 //!
+//! Beside wake-ups it takes requests for test events, one at a time.
+//!
 //! Nothing in here acknowledges a wake-up before what follows from it is committed and arranged,
 //! and nothing POSTs for a delivery that was read as final.
 
@@ -9,6 +11,7 @@ mod batch;
 mod health;
 mod job;
 mod retry;
+mod test_event;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

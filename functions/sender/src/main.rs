@@ -2,13 +2,31 @@
 
 use std::time::Duration;
 
-use aws::batch::{BatchFailures, SqsBatch, SqsMessage};
+use aws::batch::{BatchFailures, SqsMessage};
 use aws::dynamo::{Store, Table, Tables};
 use aws::sqs::{Queue, QueueUrls, Queues};
 use domain::attempt::Waits;
 use domain::settings::Lookup;
+use domain::test_event::TestRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
 use sender::{Message, Rules, Sender};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What the function is invoked with: by its queues, or by the API.
+#[derive(Deserialize)]
+struct Input {
+    #[serde(rename = "Records")]
+    records: Option<Vec<SqsMessage>>,
+    test: Option<Value>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Output {
+    Batch(BatchFailures),
+    Test(Value),
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -38,10 +56,15 @@ async fn main() -> anyhow::Result<()> {
         },
     };
     let sender = &sender;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsBatch>| async move {
-        let messages: Vec<Message> = event.payload.records.into_iter().map(message).collect();
-        let again: BatchFailures = sender.handle(&messages).await.into_iter().collect();
-        Ok::<_, lambda_runtime::Error>(again)
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Input>| async move {
+        let Some(records) = event.payload.records else {
+            let wanted = TestRequest::parse(&json!({"test": event.payload.test}))?;
+            return Ok::<_, lambda_runtime::Error>(Output::Test(
+                sender.test(&wanted).await?.to_json(),
+            ));
+        };
+        let messages: Vec<Message> = records.into_iter().map(message).collect();
+        Ok(Output::Batch(sender.handle(&messages).await.into_iter().collect()))
     }))
     .await
     .map_err(|error| anyhow::anyhow!("{error}"))

@@ -22,6 +22,7 @@ pub mod config;
 pub mod dynamo;
 mod error;
 pub mod eventbridge;
+pub mod lambda;
 pub mod logging;
 mod packing;
 pub mod receiver;

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Timestamp;
 use crate::limits::{ACCOUNT_ID_CHARS, DELIVERY_ID_CHARS, DUE_SHARDS, TROUBLE_SHARDS};
+use crate::schedule::Roll;
 
 /// The text is not an id of the wanted kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -149,6 +150,14 @@ impl EventId {
 
     pub(crate) fn from_digest(digest: [u8; 32]) -> Self {
         Self(format!("evt_{}", hex(&digest[..16])))
+    }
+
+    /// Of a test event: `evt_test_` and 24 hex digits. No stored event can have it, and
+    /// [`EventId::parse`] does not take it.
+    pub(crate) fn of_test(endpoint: &EndpointId, at: Timestamp, roll: Roll) -> Self {
+        let (millis, roll) = (at.as_millis().to_string(), format!("{roll:?}"));
+        let digest = hash_fields(&["test", endpoint.as_str(), &millis, &roll]);
+        Self(format!("evt_test_{}", hex(&digest[..12])))
     }
 
     fn stem(&self) -> &str {

@@ -25,6 +25,7 @@
 //! | [`catalogue`] | the published events |
 //! | [`view`] | things as the API and the CLI show them |
 //! | [`webhook`] | the request an endpoint receives |
+//! | [`test_event`] | an event that is sent to try an endpoint, and not stored |
 //! | [`target`] | what may be called |
 //! | [`address`] | which addresses are public |
 //! | [`failure`] | how a request can fail, in classes and in words |
@@ -55,6 +56,7 @@ pub mod secret;
 pub mod settings;
 pub mod sweep;
 pub mod target;
+pub mod test_event;
 pub mod timestamp;
 pub mod view;
 pub mod wakeup;

@@ -199,6 +199,14 @@ pub const IDEMPOTENCY_KEY_CHARS: usize = 128;
 pub const IDEMPOTENCY_KEPT_S: u64 = 86_400;
 /// Seconds between two notes that a key was used: a write an hour, not one a call.
 pub const KEY_USE_NOTED_EVERY_S: u64 = 3_600;
+/// Seconds the API waits for the sender to make a test: a cold start, a request, and reading the
+/// endpoint before it.
+pub const TEST_INVOCATION_S: u32 = REQUEST_TIMEOUT_S + 15;
+/// Test events of one endpoint in a minute.
+pub const TESTS_PER_MINUTE: u32 = 5;
+/// Test events of one account in a minute: registering endpoints anew must not make a scanner of
+/// the tests.
+pub const TESTS_PER_ACCOUNT: u32 = 30;
 /// Shortest life of a portal link, in seconds: time to follow it.
 pub const PORTAL_LINK_MIN_S: u64 = 60;
 /// Longest life of a portal link, in seconds: a working day and more. It travels through browsers;

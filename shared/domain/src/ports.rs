@@ -25,7 +25,7 @@ use crate::wakeup::{Call, Lane, WakeUp};
 pub use health::EndpointHealth;
 pub use management::{
     ApiKeys, ApiMemory, Begun, CallWindow, DeliveryLog, EndpointKey, Fresh, JobEntry, Jobs, Page,
-    PortalLinks, Registry, Reservation,
+    PortalLinks, Registry, Reservation, TestRunner,
 };
 pub use upkeep::{Backlog, DeadLetter, DeadLetters, Dlq, Pause};
 

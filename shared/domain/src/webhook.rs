@@ -6,6 +6,7 @@ use crate::Timestamp;
 use crate::endpoint::{CustomHeader, Endpoint};
 use crate::event::Event;
 use crate::secret::SigningSecrets;
+use crate::test_event::TEST_HEADER;
 
 pub use shown::{HIDDEN, SIGNED, curl, shown};
 
@@ -43,6 +44,19 @@ pub fn body(event: &Event) -> String {
         text(&envelope.timestamp),
         envelope.data,
     )
+}
+
+/// The request of a test event at `now`: as of a first attempt, and marked.
+pub fn test_request(
+    event: &Event,
+    endpoint: &Endpoint,
+    secrets: &SigningSecrets,
+    now: Timestamp,
+) -> WebhookRequest {
+    let mut request = request(event, endpoint, secrets, 1, now);
+    let own = request.headers.len() - endpoint.headers.len();
+    request.headers.insert(own, (TEST_HEADER.to_owned(), "true".to_owned()));
+    request
 }
 
 /// The request of attempt `number` (from 1) at `now`.

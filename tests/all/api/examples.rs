@@ -69,7 +69,10 @@ fn record() -> Value {
     recorder.call("POST", &below("/rotate-secret"), &nothing);
     recorder.call("POST", &below("/rotate-secret"), &nothing);
     recorder.call("POST", &below("/rotate-secret/finish"), &nothing);
+    let test = json!({"event": "email.delivered"});
+    recorder.call("POST", &below("/test"), &test);
     recorder.call("POST", &below("/disable"), &nothing);
+    recorder.call("POST", &below("/test"), &test);
     recorder.call("POST", &below("/enable"), &nothing);
     recorder.call("DELETE", &endpoint, &nothing);
     recorder.call("GET", &endpoint, &nothing);

@@ -10,6 +10,7 @@ mod portal;
 mod registration;
 mod reports;
 mod tenancy;
+mod test_events;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

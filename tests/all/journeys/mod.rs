@@ -5,6 +5,7 @@ mod events;
 mod failures;
 mod receivers;
 mod schedule;
+mod test_events;
 
 use domain::envelope::{derive_event_id, parse_body};
 use domain::ids::EventId;

@@ -129,6 +129,25 @@ impl Stack {
         (endpoint, secret)
     }
 
+    /// Puts an endpoint on record with a URL that no registration would take.
+    pub async fn store_unchecked(&self, account: &str, url: &str) -> Endpoint {
+        let registration = Registration {
+            account_id: account.into(),
+            url: "https://hooks.example.com/".into(),
+            event_types: vec!["*".into()],
+            alert_email: "owner@example.com".into(),
+            ..Registration::default()
+        };
+        let id = aws::clock::new_endpoint_id().expect("random");
+        let now = aws::clock::SystemClock.now();
+        let checked = registration.check(id, TargetRules::PublicHttps, now).expect("valid");
+        let endpoint = Endpoint { url: url.into(), ..checked };
+        let current = aws::clock::new_secret().expect("random");
+        let secrets = SigningSecrets { current, previous: None };
+        self.store.create_endpoint(&endpoint, &secrets).await.expect("created");
+        endpoint
+    }
+
     /// Puts a body on the events queue, as a product does; answers SQS's message id.
     pub async fn send(&self, body: &str) -> String {
         let queue = self.output("EventsQueueUrl");

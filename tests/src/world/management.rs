@@ -12,11 +12,12 @@ use domain::ids::{EndpointId, JobId, RetryId};
 use domain::log::{LogPlace, LogQuery, newest_first};
 use domain::portal::PortalLink;
 use domain::ports::{
-    ApiKeys, ApiMemory, CallWindow, DeliveryLog, EndpointKey, Fresh, Page, PortResult, PortalLinks,
-    Registry, Reservation,
+    ApiKeys, ApiMemory, CallWindow, DeliveryLog, EndpointKey, Fresh, Page, PortError, PortResult,
+    PortalLinks, Registry, Reservation, TestRunner,
 };
 use domain::secret::{Secret, SigningSecrets};
 use domain::target::TargetRules;
+use domain::test_event::{TestReply, TestRequest};
 
 use super::{RETENTION, State, World};
 
@@ -176,6 +177,17 @@ impl PortalLinks for World {
     }
 }
 
+/// The sender itself, beside whatever else it does.
+impl TestRunner for World {
+    async fn run_test(&self, request: &TestRequest) -> PortResult<TestReply> {
+        self.call("sender.test", |_| ()).await?;
+        let wanted = TestRequest::parse(&request.to_json());
+        let wanted = wanted.map_err(|e| PortError::new("sender.test", e))?;
+        let reply = self.make_test(&wanted).await?;
+        Ok(TestReply::parse(&reply.to_json()).unwrap_or(reply))
+    }
+}
+
 /// New, and the same in every run.
 impl Fresh for World {
     fn endpoint_id(&self) -> PortResult<EndpointId> {
@@ -201,7 +213,7 @@ impl Fresh for World {
 
 impl World {
     /// The API over this world.
-    pub fn api(&self) -> Api<World, World> {
+    pub fn api(&self) -> Api<World, World, World> {
         let rules = Rules {
             retention: RETENTION,
             secret_overlap: Duration::from_secs(86_400),
@@ -209,7 +221,7 @@ impl World {
             page: PageAddress::FunctionUrl,
             frame_ancestors: String::new(),
         };
-        Api { store: self.clone(), chance: self.clone(), rules }
+        Api { store: self.clone(), outside: self.clone(), chance: self.clone(), rules }
     }
 
     /// A new API key, on record.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use domain::Timestamp;
 use domain::attempt::Waits;
 use domain::health::step;
-use domain::ports::{Clock, Dice};
+use domain::ports::{Clock, Dice, PortResult};
 use domain::schedule::Roll;
+use domain::test_event::{TestReply, TestRequest};
 use domain::wakeup::Lane;
 use ingest::Ingest;
 use sender::{Rules, Sender};
@@ -60,6 +61,11 @@ impl World {
             waits: Waits { sqs_delay_max_s, request_timeout: REQUEST_TIMEOUT },
         };
         Sender { store: w(), queues: w(), scheduler: w(), receiver: w(), bus: w(), chance, rules }
+    }
+
+    /// Has the sender make a test event.
+    pub(super) async fn make_test(&self, wanted: &TestRequest) -> PortResult<TestReply> {
+        self.sender_with_skew(0).test(wanted).await
     }
 
     /// Hands ingest a batch; `None` if the fuse killed it, else the ids that come again.

@@ -16,12 +16,12 @@ use super::with_warnings;
 use crate::error::{Answer, ApiError};
 use crate::fields::Fields;
 use crate::http::Response;
-use crate::{Api, Call, Store};
+use crate::{Api, Call, Outside, Store};
 
 /// No delivery was open for longer when its endpoint was disabled.
 const OPEN_AT_MOST: Duration = Duration::from_secs(GIVE_UP_AFTER_MAX_S);
 
-impl<S: Store, C: Clock + Fresh> Api<S, C> {
+impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     pub(crate) async fn edit_endpoint(&self, call: &Call<'_>) -> Answer<Response> {
         call.query.only(&[])?;
         let mut fields = Fields::parse(&call.request.body)?;

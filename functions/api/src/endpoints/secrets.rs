@@ -8,9 +8,9 @@ use serde_json::json;
 
 use crate::error::{Answer, ApiError};
 use crate::http::Response;
-use crate::{Api, Call, Store};
+use crate::{Api, Call, Outside, Store};
 
-impl<S: Store, C: Clock + Fresh> Api<S, C> {
+impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     /// Hands out a new secret. Until the overlap is over, or finished by hand, both sign.
     pub(crate) async fn rotate_secret(&self, call: &Call<'_>) -> Answer<Response> {
         call.query.only(&[])?;

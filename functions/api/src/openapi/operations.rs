@@ -150,6 +150,16 @@ pub(super) fn of(route: Route) -> Operation {
             "Endpoint",
             &[SCOPE, GONE, LOST],
         ),
+        Route::TestEndpoint => Operation {
+            body: Some("NewTest"),
+            ..plain(
+                "testEndpoint",
+                "Send a test event with sample data and show the attempt; no delivery is stored, \
+                    and at most 5 are sent in a minute",
+                "Attempt",
+                &[GONE, (409, "The endpoint is disabled")],
+            )
+        },
         Route::ListDeliveries => Operation {
             parameters: [
                 query("status", "delivery_status", "Only these; may be repeated"),

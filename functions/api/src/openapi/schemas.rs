@@ -283,6 +283,7 @@ fn others() -> Value {
     ]);
     json!({
         "Report": report, "Error": error, "Document": {"type": "object"},
+        "NewTest": object(&[("event", of_parameter("event"))]),
         "NewPortalLink": new_link,
         "PortalLink": object(&[("url", text(Some("#token=rwp_[0-9a-f]{56}$")))]),
     })

@@ -12,6 +12,7 @@ use crate::job::Job;
 use crate::log::{LogPlace, LogQuery};
 use crate::portal::PortalLink;
 use crate::secret::{Secret, SigningSecrets};
+use crate::test_event::{TestReply, TestRequest};
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,6 +201,13 @@ pub trait Jobs: Sync {
         until: Timestamp,
         limit: usize,
     ) -> impl Future<Output = PortResult<Vec<JobEntry>>> + Send;
+}
+
+/// Whoever makes test events: the sender, seen from the API.
+pub trait TestRunner: Sync {
+    /// Has a test made. MUST NOT ask twice, whatever happens to the answer: each asking is a POST.
+    fn run_test(&self, request: &TestRequest)
+    -> impl Future<Output = PortResult<TestReply>> + Send;
 }
 
 /// What must be new each time, and what nobody can guess.

@@ -31,6 +31,7 @@ pub(super) async fn works(stack: &Stack, endpoint: &Endpoint) -> Result<(), Stri
     let (delivery, event) = (&delivery.id, &delivery.event_id);
 
     let nothing = json!({});
+    let test = json!({"event": "email.delivered"});
     let change = json!({"description": "probed"});
     for (client, method, path, body, status) in [
         (&operator, "GET", "v1/endpoints".to_owned(), &nothing, 200),
@@ -46,6 +47,7 @@ pub(super) async fn works(stack: &Stack, endpoint: &Endpoint) -> Result<(), Stri
         (&account, "GET", format!("v1/deliveries/{delivery}"), &nothing, 200),
         (&account, "GET", format!("v1/events/{event}"), &nothing, 200),
         (&account, "GET", "v1/reports/messages".to_owned(), &nothing, 200),
+        (&account, "POST", format!("{existing}/test"), &test, 200),
         (&operator, "DELETE", created.clone(), &nothing, 204),
     ] {
         call(client, method, &path, body, &[], status).await?;
