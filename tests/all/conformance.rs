@@ -4,7 +4,7 @@ mod queues;
 
 use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::ports::Clock;
-use tests::conformance::health::health;
+use tests::conformance::health::{health, pace};
 use tests::conformance::jobs::jobs;
 use tests::conformance::management::{keys, links, log, memory, registry};
 use tests::conformance::retries::retries;
@@ -33,6 +33,7 @@ fn the_store_in_memory() {
         entering_due(&world).await;
         registry(&world).await;
         health(&world).await;
+        pace(&world).await;
         log(&world).await;
         keys(&world, &record).await;
         memory(&world).await;
@@ -53,6 +54,7 @@ async fn the_store_in_dynamodb() {
     entering_due(&stack.store).await;
     registry(&stack.store).await;
     health(&stack.store).await;
+    pace(&stack.store).await;
     log(&stack.store).await;
     let record = key();
     stack.store.create_api_key(&record).await.expect("created");

@@ -5,6 +5,7 @@ mod conformance;
 mod health;
 mod ingest;
 mod journeys;
+mod lanes;
 mod sender;
 mod simulator;
 mod sweeper;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::attempt::{Posted, Purpose, Settlement, end, settle};
-use domain::delivery::{Answer, Change, Delivery, FailedReason, Notice, Outcome, Status};
+use domain::delivery::{Answer, Change, Delivery, FailedReason, Notice, Outcome, Stage, Status};
 use domain::endpoint::Endpoint;
 use domain::envelope::parse_body;
 use domain::event::Event;
@@ -202,6 +202,12 @@ async fn moves_and_leaves(store: &impl Deliveries, entry: &DueEntry) {
     assert_eq!(won.iter().filter(|won| **won == Ok(true)).count(), 1);
     let moved = store.delivery(&entry.id).await.expect("read").expect("on record");
     assert_eq!((moved.due_at, moved.back_off_s), (Some(at(3_000)), Some(300)));
+
+    let other = Stage { scheduled_attempts: 9, ..moved.stage() };
+    assert_eq!(store.put_off(&entry.id, &other, at(3_500)).await, Ok(false), "it has moved on");
+    assert_eq!(store.put_off(&entry.id, &moved.stage(), at(3_500)).await, Ok(true));
+    let later = store.delivery(&entry.id).await.expect("read").expect("on record");
+    assert_eq!(later, Delivery { due_at: Some(at(3_500)), ..moved.clone() }, "nothing else");
 
     assert_eq!(store.take_out(&entry.id, None).await, Ok(false), "it still waits");
     let ended = end(&moved, FailedReason::Exhausted, at(4_000));

@@ -10,7 +10,7 @@ use domain::event::Event;
 use domain::ids::AccountId;
 use domain::limits::COPY_DELAY_S;
 use domain::ports::{Clock, Deliveries, Endpoints, Events, Outgoing, PortResult, Stored};
-use domain::wakeup::WakeUp;
+use domain::wakeup::{Lane, WakeUp};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::OnceCell;
 
@@ -66,7 +66,10 @@ where
             return Ok(Accepted { wake_ups: Vec::new(), conflicts });
         }
         let wake_ups: Vec<Option<Outgoing>> = stream::iter(event.deliveries(endpoints))
-            .map(|delivery| self.put_on_record(delivery, is_new))
+            .map(|delivery| {
+                let lane = Lane::of_attempt(0, is_in_trouble(endpoints, &delivery));
+                self.put_on_record(delivery, lane, is_new)
+            })
             .buffered(DELIVERIES_AT_ONCE)
             .try_collect()
             .await?;
@@ -116,6 +119,7 @@ where
     async fn put_on_record(
         &self,
         delivery: Delivery,
+        lane: Lane,
         event_is_new: bool,
     ) -> PortResult<Option<Outgoing>> {
         match self.store.create(&delivery).await? {
@@ -125,9 +129,15 @@ where
                     // So an event sent twice in a row is still POSTed once.
                     false => (WakeUp::copy(delivery.id, 0), COPY_DELAY_S),
                 };
-                Ok(Some(Outgoing::new(wake_up, delay_s)))
+                Ok(Some(Outgoing { lane, ..Outgoing::new(wake_up, delay_s) }))
             }
             Status::Retrying | Status::Succeeded | Status::Failed(_) | Status::Skipped => Ok(None),
         }
     }
+}
+
+/// Whether the delivery's endpoint is failing, so that it must not take the place of others.
+fn is_in_trouble(endpoints: &[Endpoint], delivery: &Delivery) -> bool {
+    let found = endpoints.iter().find(|endpoint| endpoint.id == *delivery.id.endpoint());
+    found.is_some_and(Endpoint::is_in_trouble)
 }

@@ -22,7 +22,8 @@ async fn main() -> anyhow::Result<()> {
     let config = aws::config::load()?;
     let tables =
         Tables::from_settings(&settings, &[Table::Endpoints, Table::Events, Table::Deliveries])?;
-    let queues = QueueUrls::from_settings(&settings, &[Queue::Send, Queue::Rejected])?;
+    let queues =
+        QueueUrls::from_settings(&settings, &[Queue::Send, Queue::Retry, Queue::Rejected])?;
     let retention = settings.retention()?;
     let ingest = Ingest {
         store: Store::new(&config, tables, retention),

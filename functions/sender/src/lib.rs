@@ -19,14 +19,16 @@ use std::time::Duration;
 use domain::arrange::{Arranged, arrange};
 use domain::attempt::{Decision, Purpose, Waits, decide, end};
 use domain::delivery::{Change, Delivery, FailedReason, Status};
+use domain::endpoint::Endpoint;
 use domain::ids::DeliveryId;
 use domain::limits::DECISIONS;
+use domain::pace::take_turn;
 use domain::ports::{
-    Bus, Clock, Deliveries, DeliveryLog, Dice, EndpointHealth, Endpoints, Events, Jobs, PortError,
-    PortResult, Receiver, Scheduler, Secrets, WakeUps,
+    Bus, Clock, Deliveries, DeliveryLog, Dice, EndpointHealth, Endpoints, Events, Jobs, Pace,
+    PortError, PortResult, Receiver, Scheduler, Secrets, WakeUps,
 };
 use domain::schedule::RetrySchedule;
-use domain::wakeup::{Call, NotAWakeUp, Origin, WakeUp};
+use domain::wakeup::{Call, Lane, NotAWakeUp, WakeUp};
 use futures::FutureExt;
 use futures::future::join_all;
 
@@ -34,12 +36,12 @@ use batch::Batch;
 
 /// Everything the sender needs of the store.
 pub trait Store:
-    Endpoints + EndpointHealth + Secrets + Events + Deliveries + DeliveryLog + Jobs
+    Endpoints + EndpointHealth + Pace + Secrets + Events + Deliveries + DeliveryLog + Jobs
 {
 }
 
 impl<S> Store for S where
-    S: Endpoints + EndpointHealth + Secrets + Events + Deliveries + DeliveryLog + Jobs
+    S: Endpoints + EndpointHealth + Pace + Secrets + Events + Deliveries + DeliveryLog + Jobs
 {
 }
 
@@ -161,27 +163,29 @@ where
             false => None,
         };
         let state = endpoint.as_ref().map(|endpoint| endpoint.state);
+        let in_trouble = endpoint.as_ref().is_some_and(Endpoint::is_in_trouble);
+        let lane = Lane::of_attempt(wake_up.tier, in_trouble);
         let now = self.chance.now();
         match decide(&delivery, wake_up, message.received, state, &self.rules.waits, now) {
             Decision::Post { claim } => {
+                let endpoint = endpoint.ok_or(Trouble::Missing("endpoint"))?;
+                if let Some(at) = take_turn(&self.store, &endpoint, now).await? {
+                    return self.put_off(&delivery, (wake_up, lane), at).await;
+                }
                 if claim && !self.claim(&delivery).await? {
                     return Ok(Step::Again);
                 }
-                let endpoint = endpoint.ok_or(Trouble::Missing("endpoint"))?;
                 let event = batch.event(&delivery.event_id).await?;
                 let event = event.ok_or(Trouble::Missing("event"))?;
                 let purpose = Purpose::Tier(delivery.scheduled_attempts);
                 self.attempt(batch, purpose, &delivery, (&endpoint, &event), message).await?;
             }
             Decision::Later(at) => {
-                let origin = match wake_up.origin {
-                    Origin::Hop => Origin::Hop,
-                    Origin::Fresh | Origin::Copy => Origin::Copy,
-                };
-                self.arrange(&wake_up.with_origin(origin), at).await?;
+                self.arrange((&wake_up.again(), lane), at).await?;
             }
             Decision::Arrange { tier, at } => {
-                self.arrange(&WakeUp::copy(delivery.id.clone(), tier), at).await?;
+                let copy = WakeUp::copy(delivery.id.clone(), tier);
+                self.arrange((&copy, Lane::of_tier(tier)), at).await?;
                 self.note_again(batch, &delivery, message).await?;
             }
             Decision::End(reason) => return self.end(&delivery, reason).await,
@@ -201,6 +205,21 @@ where
             tracing::error!(delivery_id = %id, "no such delivery");
         }
         Ok(delivery)
+    }
+
+    /// Over the endpoint's rate: no attempt is made, none is counted, and the delivery waits where
+    /// the sweeper would find it.
+    async fn put_off(
+        &self,
+        delivery: &Delivery,
+        (wake_up, lane): (&WakeUp, Lane),
+        at: domain::Timestamp,
+    ) -> Result<Step, Trouble> {
+        if !self.store.put_off(&delivery.id, &delivery.stage(), at).await? {
+            return Ok(Step::Again);
+        }
+        self.arrange((&wake_up.again(), lane), at).await?;
+        Ok(Step::Done)
     }
 
     async fn claim(&self, delivery: &Delivery) -> PortResult<bool> {
@@ -225,7 +244,7 @@ where
             (change.status, change.settles.tier(), change.next_attempt_at)
         {
             let next = WakeUp::fresh(delivery.id.clone(), change.scheduled_attempts);
-            self.arrange(&next, at).await?;
+            self.arrange((&next, Lane::of_tier(next.tier)), at).await?;
         }
         if change.notice.is_none() {
             return Ok(());
@@ -236,9 +255,13 @@ where
         domain::announce::finish_notice(&self.store, &self.bus, &changed, now).await
     }
 
-    async fn arrange(&self, wake_up: &WakeUp, at: domain::Timestamp) -> PortResult<()> {
+    async fn arrange(
+        &self,
+        (wake_up, lane): (&WakeUp, Lane),
+        at: domain::Timestamp,
+    ) -> PortResult<()> {
         let (now, longest) = (self.chance.now(), self.rules.waits.sqs_delay_max_s);
-        let how = arrange(&self.queues, &self.scheduler, longest, wake_up, at, now).await?;
+        let how = arrange(&self.queues, &self.scheduler, longest, (wake_up, lane), at, now).await?;
         let hop = u8::from(how == Arranged::Hopped);
         tracing::info!(
             delivery_id = %wake_up.delivery_id, tier = wake_up.tier, %at, ?how, hop,

@@ -36,7 +36,14 @@ async fn main() -> anyhow::Result<()> {
     let config = aws::config::load()?;
     let tables = Tables::from_settings(
         &settings,
-        &[Table::Endpoints, Table::EndpointSecrets, Table::Events, Table::Deliveries, Table::Jobs],
+        &[
+            Table::Endpoints,
+            Table::EndpointSecrets,
+            Table::Events,
+            Table::Deliveries,
+            Table::Jobs,
+            Table::ApiState,
+        ],
     )?;
     let queues = QueueUrls::from_settings(&settings, &[Queue::Send, Queue::Retry])?;
     let sender = Sender {

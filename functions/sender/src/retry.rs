@@ -1,10 +1,12 @@
 //! A retry that somebody asked for (design 3.5).
 
+use domain::Timestamp;
 use domain::arrange::seconds_until;
 use domain::attempt::Purpose;
 use domain::delivery::{Delivery, RetryBy};
 use domain::endpoint::EndpointState;
 use domain::job::JobState;
+use domain::pace::take_turn;
 use domain::ports::{
     Bus, Clock, Dice, Outgoing, PortResult, Receiver, Scheduler, WakeUps, send_one,
 };
@@ -42,19 +44,24 @@ where
         let now = self.chance.now();
         match decide_retry(&delivery, call, message.received, leave, &self.rules.waits, now) {
             RetryDecision::Post { claim } => {
+                let endpoint = endpoint.filter(|e| e.state == EndpointState::Enabled);
+                let endpoint = endpoint.ok_or(Trouble::Missing("endpoint"))?;
+                if let Some(at) = take_turn(&self.store, &endpoint, now).await? {
+                    if !self.store.put_off(&delivery.id, &delivery.stage(), at).await? {
+                        return Ok(Step::Again);
+                    }
+                    self.call_again(call, at, now).await?;
+                    return Ok(Step::Done);
+                }
                 if claim && !self.claim_retry(&delivery, call).await? {
                     return Ok(Step::Again);
                 }
-                let endpoint = endpoint.filter(|e| e.state == EndpointState::Enabled);
-                let endpoint = endpoint.ok_or(Trouble::Missing("endpoint"))?;
                 let event = event.ok_or(Trouble::Missing("event"))?;
                 let purpose = Purpose::Retry(call.retry_id.clone(), call.by.clone());
                 self.attempt(batch, purpose, &delivery, (&endpoint, &event), message).await?;
             }
             RetryDecision::Later(at) => {
-                let copy = Call::Retry(RetryCall { is_copy: true, ..call.clone() });
-                let delay_s = seconds_until(at, now).min(self.rules.waits.sqs_delay_max_s);
-                send_one(&self.queues, Outgoing::new(copy, delay_s)).await?;
+                self.call_again(call, at, now).await?;
             }
             RetryDecision::Close(change) => {
                 if !self.store.commit(&delivery.id, &delivery.stage(), &change).await? {
@@ -64,9 +71,16 @@ where
             }
             RetryDecision::Nothing(why) => {
                 tracing::info!(delivery_id = %delivery.id, retry_id = %call.retry_id, ?why, "nothing to do");
+                self.note_again(batch, &delivery, message).await?;
             }
         }
         Ok(Step::Done)
+    }
+
+    async fn call_again(&self, call: &RetryCall, at: Timestamp, now: Timestamp) -> PortResult<()> {
+        let copy = Call::Retry(RetryCall { is_copy: true, ..call.clone() });
+        let delay_s = seconds_until(at, now).min(self.rules.waits.sqs_delay_max_s);
+        send_one(&self.queues, Outgoing::new(copy, delay_s)).await
     }
 
     async fn claim_retry(&self, delivery: &Delivery, call: &RetryCall) -> PortResult<bool> {

@@ -4,7 +4,7 @@
 use crate::Timestamp;
 use crate::limits::SQS_DELAY_MAX_S;
 use crate::ports::{Outgoing, PortResult, Scheduled, Scheduler, WakeUps, send_one};
-use crate::wakeup::{Origin, WakeUp};
+use crate::wakeup::{Lane, Origin, WakeUp};
 
 /// How a wake-up was arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub enum Arranged {
     Hopped,
 }
 
-/// Arranges for `wake_up` to arrive at `at`, not before, and as soon after as can be.
+/// Arranges for `wake_up` to arrive at `at`, not before, and as soon after as can be; in `lane` if
+/// SQS brings it, since schedules have but one.
 ///
 /// # Errors
 /// When neither way worked, or when Scheduler refuses the suite (a missing permission must be
@@ -26,21 +27,21 @@ pub async fn arrange(
     queues: &impl WakeUps,
     scheduler: &impl Scheduler,
     sqs_delay_max_s: u32,
-    wake_up: &WakeUp,
+    (wake_up, lane): (&WakeUp, Lane),
     at: Timestamp,
     now: Timestamp,
 ) -> PortResult<Arranged> {
     let wait_s = seconds_until(at, now);
     let longest = sqs_delay_max_s.min(SQS_DELAY_MAX_S);
     if wait_s <= longest {
-        return delay(queues, wake_up.clone(), wait_s).await.map(|()| Arranged::Delayed(wait_s));
+        return delay(queues, (wake_up, lane), wait_s).await.map(|()| Arranged::Delayed(wait_s));
     }
     match ask(scheduler, wake_up, at).await? {
         Scheduled::Created | Scheduled::Exists => Ok(Arranged::Scheduled),
-        Scheduled::Past => delay(queues, wake_up.clone(), 0).await.map(|()| Arranged::Delayed(0)),
+        Scheduled::Past => delay(queues, (wake_up, lane), 0).await.map(|()| Arranged::Delayed(0)),
         Scheduled::Throttled | Scheduled::Unclear(_) => {
             let hop = wake_up.with_origin(Origin::Hop);
-            delay(queues, hop, longest).await.map(|()| Arranged::Hopped)
+            delay(queues, (&hop, lane), longest).await.map(|()| Arranged::Hopped)
         }
     }
 }
@@ -60,8 +61,12 @@ async fn ask(scheduler: &impl Scheduler, wake_up: &WakeUp, at: Timestamp) -> Por
     }
 }
 
-async fn delay(queues: &impl WakeUps, wake_up: WakeUp, delay_s: u32) -> PortResult<()> {
-    send_one(queues, Outgoing::new(wake_up, delay_s)).await
+async fn delay(
+    queues: &impl WakeUps,
+    (wake_up, lane): (&WakeUp, Lane),
+    delay_s: u32,
+) -> PortResult<()> {
+    send_one(queues, Outgoing { lane, ..Outgoing::new(wake_up.clone(), delay_s) }).await
 }
 
 /// Whole seconds from `now` to `at`, rounded up; 0 if it is past.
@@ -119,7 +124,7 @@ mod tests {
         let wake_up =
             WakeUp { delivery_id: delivery(Status::Pending, 0).id, tier: 2, origin: case.origin };
         let at = NOW + Duration::from_millis(case.wait_ms);
-        let arranged = block_on(arrange(&script, &script, 900, &wake_up, at, NOW));
+        let arranged = block_on(arrange(&script, &script, 900, (&wake_up, Lane::Retry), at, NOW));
         assert_eq!(arranged, case.expected);
         let sent = script.sent.into_inner().expect("unpoisoned");
         let sent = sent.iter().map(|o| match &o.call {
@@ -161,7 +166,7 @@ mod tests {
         let hop =
             WakeUp { delivery_id: delivery(Status::Pending, 0).id, tier: 2, origin: Origin::Hop };
         let at = NOW + Duration::from_secs(7_200);
-        block_on(arrange(&script, &script, 900, &hop, at, NOW)).expect("arranged");
+        block_on(arrange(&script, &script, 900, (&hop, Lane::Retry), at, NOW)).expect("arranged");
         assert_eq!(script.asked.into_inner().expect("unpoisoned"), [Origin::Copy]);
     }
 }

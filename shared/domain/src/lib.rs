@@ -18,6 +18,7 @@
 //! | [`health`] | since when an endpoint is failing, and what follows from it |
 //! | [`schedule`] | when the next attempt is |
 //! | [`arrange`] | how a wake-up for that moment is made |
+//! | [`pace`] | how an endpoint's rate is kept |
 //! | [`announce`] | what is told on the bus, and that it is never forgotten |
 //! | [`api_key`] | what an API key looks like, and what it opens |
 //! | [`portal`] | links to the page for one account |
@@ -47,6 +48,7 @@ pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod log;
+pub mod pace;
 pub mod portal;
 pub mod ports;
 pub mod retry;

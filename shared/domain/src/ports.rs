@@ -7,6 +7,7 @@
 
 mod health;
 mod management;
+mod pace;
 mod upkeep;
 
 use std::future::Future;
@@ -27,6 +28,7 @@ pub use management::{
     ApiKeys, ApiMemory, Begun, CallWindow, DeliveryLog, EndpointKey, Fresh, JobEntry, Jobs, Page,
     PortalLinks, Registry, Reservation, TestRunner,
 };
+pub use pace::{Line, Pace};
 pub use upkeep::{Backlog, DeadLetter, DeadLetters, Dlq, Pause};
 
 /// A call that failed, or may have. The text is for the log and holds neither payload nor secret.
@@ -187,6 +189,15 @@ pub trait Deliveries: Sync {
         &self,
         id: &DeliveryId,
         at: Timestamp,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// Puts a delivery that must wait into `due`, or its entry to another place. MUST be atomic:
+    /// true only if the delivery was at `expected`.
+    fn put_off(
+        &self,
+        id: &DeliveryId,
+        expected: &Stage,
+        due_at: Timestamp,
     ) -> impl Future<Output = PortResult<bool>> + Send;
 
     /// Takes a finished delivery out of `due`, and with it the notice that was announced. MUST be

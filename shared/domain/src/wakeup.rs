@@ -53,6 +53,15 @@ impl WakeUp {
         Self { origin, ..self.clone() }
     }
 
+    /// The same wake-up, sent again: by then, another may be about.
+    pub fn again(&self) -> Self {
+        let origin = match self.origin {
+            Origin::Hop => Origin::Hop,
+            Origin::Fresh | Origin::Copy => Origin::Copy,
+        };
+        self.with_origin(origin)
+    }
+
     /// The message body.
     pub fn to_json(&self) -> String {
         Call::Scheduled(self.clone()).to_json()
@@ -76,6 +85,12 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// Where a wake-up for a scheduled attempt goes: of endpoints in trouble not even the first one
+    /// stands among the first attempts of others.
+    pub fn of_attempt(tier: Tier, in_trouble: bool) -> Self {
+        if in_trouble { Lane::Retry } else { Self::of_tier(tier) }
+    }
+
     /// Where a wake-up for this tier goes.
     pub fn of_tier(tier: Tier) -> Self {
         if tier == 0 { Lane::Send } else { Lane::Retry }

@@ -8,11 +8,13 @@ use std::time::Duration;
 use domain::Timestamp;
 use domain::delivery::{Change, Delivery, Settles, Status};
 use domain::endpoint::Endpoint;
+use domain::endpoint::register::Registration;
 use domain::envelope::parse_body;
 use domain::event::Event;
+use domain::health::Health;
 use domain::ids::EndpointId;
 use domain::log::LogQuery;
-use domain::ports::{Clock, Deliveries, DeliveryLog, Events};
+use domain::ports::{Clock, Deliveries, DeliveryLog, EndpointHealth, Events};
 use domain::wakeup::WakeUp;
 use local::Layout;
 use serde_json::json;
@@ -37,6 +39,7 @@ pub async fn everything_works(stack: &Stack) -> Result<(), String> {
     let (endpoint, _) = stack.register(&customer, "acct_1", |_| {}).await;
     producer_sends(stack)?;
     ingest_works(stack)?;
+    trouble_has_its_lane(stack).await?;
     let retried = retried_by_schedule(stack, &endpoint).await;
     denied(stack)?;
     retried?;
@@ -81,6 +84,27 @@ fn ingest_works(stack: &Stack) -> Result<(), String> {
     invoke(stack, "IngestFunction", &format!("[{},17]", event("a", "acct_1", "{}")), 1)?;
     // Received before, and wanted by nobody: perhaps an earlier try stored it.
     invoke(stack, "IngestFunction", &event("b", "acct_2", "{}"), 2)
+}
+
+/// The first attempt for an endpoint that has been failing, and that wants one request a second.
+async fn trouble_has_its_lane(stack: &Stack) -> Result<(), String> {
+    let customer = Customer::start().await;
+    let slow = |wanted: &mut Registration| wanted.max_per_second = Some(1);
+    let (endpoint, _) = stack.register(&customer, "acct_5", slow).await;
+    let moment = Some(now());
+    let health = Health { last_failure_at: moment, failing_since: moment, ..Health::default() };
+    let failing = Endpoint { health, ..endpoint.clone() };
+    assert_eq!(stack.store.record_health(&endpoint, &failing).await, Ok(true));
+    invoke(stack, "IngestFunction", &event("lane", "acct_5", "{}"), 1)?;
+    let arrived = async {
+        while customer.so_far().is_empty() {
+            denied(stack)?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    };
+    let arrived = tokio::time::timeout(PATIENCE, arrived).await;
+    arrived.unwrap_or_else(|_| Err("no first attempt in the lane of trouble".into()))
 }
 
 /// The event of `ingest_works` is attempted, tried again after an SQS delay, then scheduled.

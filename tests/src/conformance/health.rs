@@ -1,13 +1,17 @@
-//! Endpoint health: conditional writes, the index of endpoints in trouble, notices.
+//! Endpoint health: conditional writes, the index of endpoints in trouble, notices; and rates.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use domain::Timestamp;
 use domain::endpoint::notice::{Channel, EndpointNotice, Happening};
 use domain::endpoint::{DisabledReason, Endpoint, EndpointState};
 use domain::health::Health;
 use domain::ids::EndpointId;
 use domain::limits::TROUBLE_SHARDS;
-use domain::ports::{EndpointHealth, EndpointKey, Endpoints, Registry, Secrets};
+use domain::ports::{
+    CallWindow, EndpointHealth, EndpointKey, Endpoints, Line, Pace, Registry, Secrets,
+};
 use domain::secret::{Secret, SigningSecrets};
 
 use super::{at, endpoint};
@@ -99,6 +103,30 @@ async fn pages(store: &(impl EndpointHealth + Registry + Endpoints + Secrets)) {
     let met = in_trouble(store, 2).await;
     assert_eq!(met.len(), met.iter().collect::<BTreeSet<_>>().len(), "each once");
     assert!(registered.iter().all(|id| met.contains(id)));
+}
+
+/// Counting within a second, and a line of places.
+pub async fn pace(store: &impl Pace) {
+    let window = CallWindow { name: "rate#conformance".into(), limit: 3, expires_at: at(60) };
+    let racers = (0..8).map(|_| store.count_request(&window));
+    let counted = futures::future::join_all(racers).await;
+    assert_eq!(counted.iter().filter(|within| **within == Ok(true)).count(), 3);
+
+    let apart = Duration::from_millis(250);
+    let line = Line { name: "line#conformance".into(), from: at(10), apart };
+    let mut given = BTreeSet::new();
+    for _ in 0..4 {
+        let racers = (0..2).map(|_| store.take_place(&line));
+        for place in futures::future::join_all(racers).await {
+            assert!(given.insert(place.expect("a place")), "no place twice");
+        }
+    }
+    let expected: BTreeSet<Timestamp> = (0..8).map(|nth| at(10) + apart * nth).collect();
+    assert_eq!(given, expected);
+    let later = Line { from: at(11), ..line.clone() };
+    assert_eq!(store.take_place(&later).await, Ok(at(12)), "behind those given");
+    let later = Line { from: at(20), ..line };
+    assert_eq!(store.take_place(&later).await, Ok(at(20)), "the line has ended before");
 }
 
 async fn register(store: &(impl Registry + Secrets), name: &str) -> Endpoint {

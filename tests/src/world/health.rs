@@ -1,11 +1,33 @@
-//! The port of endpoint health, in memory.
+//! Endpoints' health and rates: the ports, in memory.
 
 use domain::Timestamp;
 use domain::endpoint::Endpoint;
 use domain::endpoint::notice::EndpointNotice;
-use domain::ports::{EndpointHealth, EndpointKey, Page, PortResult};
+use domain::ports::{CallWindow, EndpointHealth, EndpointKey, Line, Pace, Page, PortResult};
 
 use super::{State, World};
+
+impl Pace for World {
+    async fn count_request(&self, window: &CallWindow) -> PortResult<bool> {
+        let count = |state: &mut State| {
+            let calls = state.calls.entry(window.name.clone()).or_insert(0);
+            let within = *calls < window.limit;
+            *calls += u32::from(within);
+            within
+        };
+        self.call("pace.count_request", count).await
+    }
+
+    async fn take_place(&self, line: &Line) -> PortResult<Timestamp> {
+        let take = |state: &mut State| {
+            let free_at = state.lines.entry(line.name.clone()).or_insert(line.from);
+            let place = line.from.max(*free_at);
+            *free_at = place + line.apart;
+            place
+        };
+        self.call("pace.take_place", take).await
+    }
+}
 
 impl EndpointHealth for World {
     async fn record_health(&self, was: &Endpoint, now: &Endpoint) -> PortResult<bool> {

@@ -76,6 +76,8 @@ pub struct State {
     pub roll: u64,
     /// Until when somebody has reserved the telling of an endpoint's notices.
     pub telling: BTreeMap<EndpointId, Timestamp>,
+    /// The lines of endpoints with a rate: when the next place is free.
+    pub lines: BTreeMap<String, Timestamp>,
     /// API keys, by id.
     pub api_keys: BTreeMap<String, ApiKeyRecord>,
     /// Calls counted, by window.
@@ -159,6 +161,7 @@ impl World {
             receiver: Box::new(|_| answer(200)),
             roll: 0,
             telling: BTreeMap::new(),
+            lines: BTreeMap::new(),
             api_keys: BTreeMap::new(),
             calls: BTreeMap::new(),
             reservations: BTreeMap::new(),

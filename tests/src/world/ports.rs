@@ -196,6 +196,16 @@ impl Deliveries for World {
         self.write("deliveries.enter_due", id, outside, |d| d.due_at = Some(at)).await
     }
 
+    async fn put_off(
+        &self,
+        id: &DeliveryId,
+        expected: &Stage,
+        due_at: Timestamp,
+    ) -> PortResult<bool> {
+        let there = |d: &Delivery| d.stage() == *expected;
+        self.write("deliveries.put_off", id, there, |d| d.due_at = Some(due_at)).await
+    }
+
     async fn take_out(&self, id: &DeliveryId, announced: Option<Notice>) -> PortResult<bool> {
         let done =
             |d: &Delivery| !d.status.is_open() && d.open_retry.is_none() && d.notice == announced;

@@ -23,6 +23,7 @@ MAY = {
     ("dynamodb:GetItem", "EventsTable.Arn"),
     ("dynamodb:GetItem", "EndpointsTable.Arn"),
     ("dynamodb:UpdateItem", "EndpointsTable.Arn"),
+    ("dynamodb:UpdateItem", "ApiStateTable.Arn"),
     ("dynamodb:GetItem", "EndpointSecretsTable.Arn"),
     ("kms:Decrypt", "SecretsKey.Arn"),
     ("scheduler:CreateSchedule", "RetryScheduleGroup"),

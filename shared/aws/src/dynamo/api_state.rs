@@ -94,15 +94,15 @@ fn portal_link(id: &str, item: &Item) -> Result<PortalLink, Unreadable> {
     })
 }
 
-fn at(call: &'static str) -> Place {
+pub(super) fn at(call: &'static str) -> Place {
     Place { call, table: Table::ApiState }
 }
 
-fn key(name: &str) -> Item {
+pub(super) fn key(name: &str) -> Item {
     Writer::default().with("name", text(name)).item()
 }
 
-fn expire(update: &mut Update, at: Timestamp) {
+pub(super) fn expire(update: &mut Update, at: Timestamp) {
     update.set("expires_at", text(at));
     update.set("ttl", number(at.ceil_secs()));
 }

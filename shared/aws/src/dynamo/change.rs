@@ -13,10 +13,7 @@ use super::request::Update;
 /// scheduled attempts and open retry, and on nothing else (design 3.2).
 pub(super) fn commit(id: &DeliveryId, expected: &Stage, change: &Change) -> Update {
     let mut update = Update::default();
-    update.only_if_is("status", text(expected.status.as_str()));
-    update.only_if_is("scheduled_attempts", number(expected.scheduled_attempts));
-
-    update.only_if_is_or_absent("retry_id", expected.retry.as_ref().map(text));
+    only_at(&mut update, expected);
 
     let Change { status, scheduled_attempts, settles, .. } = *change;
     update.set("status", text(status.as_str()));
@@ -45,6 +42,13 @@ pub(super) fn commit(id: &DeliveryId, expected: &Stage, change: &Change) -> Upda
         append(&mut update, attempt);
     }
     update
+}
+
+/// Only if the delivery is at this stage.
+pub(super) fn only_at(update: &mut Update, expected: &Stage) {
+    update.only_if_is("status", text(expected.status.as_str()));
+    update.only_if_is("scheduled_attempts", number(expected.scheduled_attempts));
+    update.only_if_is_or_absent("retry_id", expected.retry.as_ref().map(text));
 }
 
 /// Puts an attempt on record: at the end of the list, or, once [`ATTEMPTS_KEPT`] are there, in

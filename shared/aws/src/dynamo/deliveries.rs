@@ -136,6 +136,19 @@ impl Deliveries for Store {
         self.update(self::at("deliveries.enter_due"), key(id), update).await
     }
 
+    async fn put_off(
+        &self,
+        id: &DeliveryId,
+        expected: &Stage,
+        due_at: Timestamp,
+    ) -> PortResult<bool> {
+        let mut update = Update::default();
+        update.set("due_at", text(due_at));
+        update.set("due_shard", due_shard(id));
+        change::only_at(&mut update, expected);
+        self.update(at("deliveries.put_off"), key(id), update).await
+    }
+
     async fn take_out(&self, id: &DeliveryId, announced: Option<Notice>) -> PortResult<bool> {
         let mut update = Update::default();
         for attribute in ["due_at", "due_shard", "notice"] {

@@ -28,10 +28,7 @@ impl EndpointHealth for Store {
         update.only_if_is("status", text(status(was)));
         update.only_if_is("enabled_at", text(was.enabled_at));
         for (attribute, known) in attributes(&was.health) {
-            match known {
-                Some(known) => update.only_if_is(attribute, text(known)),
-                None => update.only_if_absent(attribute),
-            }
+            update.only_if_is_or_absent(attribute, known.map(text));
         }
         for (attribute, value) in attributes(&now.health) {
             update.set_or_remove(attribute, value.map(text));

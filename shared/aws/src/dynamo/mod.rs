@@ -10,6 +10,7 @@
 //! | `endpoints` | endpoints and their secrets: the ports |
 //! | `endpoint_item` | an endpoint and its item |
 //! | `health` | endpoint health: the port, and health on an endpoint's item |
+//! | `pace` | how fast endpoints are called: the port |
 //! | `registry` | endpoints as people register and change them: the port |
 //! | `api_keys` | API keys |
 //! | `api_state` | what the API remembers: the port |
@@ -32,6 +33,7 @@ mod item;
 mod job_item;
 mod jobs;
 mod listing;
+mod pace;
 mod registry;
 mod request;
 mod size;

@@ -1,0 +1,168 @@
+//! Lanes and rates (design 3.8): who waits for whom.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::delivery::Status;
+use domain::wakeup::Lane;
+use tests::world::{World, answer};
+
+fn event(id: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","account_id":"acct_42","event":"email.sent","product":"migosmtp","platform_id":"1","timestamp":"2026-06-07T09:39:00Z","data":{{}}}}"#
+    )
+}
+
+fn pass(world: &World, seconds: u64) {
+    let at = world.state().now + Duration::from_secs(seconds);
+    world.pass_until(at);
+}
+
+fn lanes(world: &World) -> Vec<Lane> {
+    world.state().queued.iter().map(|queued| queued.lane).collect()
+}
+
+#[test]
+fn first_attempts_of_an_endpoint_in_trouble_do_not_stand_among_others() {
+    let world = World::new();
+    world.register("ep_bad", &["*"]);
+    pass(&world, 60);
+    world.answers(|_, before| answer(if before == 0 { 500 } else { 200 }));
+    world.accept(&event("a"));
+    assert_eq!(lanes(&world), [Lane::Send], "nothing is known of it yet");
+    world.send_due();
+    world.state().queued.clear();
+    world.register("ep_good", &["*"]);
+    world.accept(&event("b"));
+    let mut both = lanes(&world);
+    both.sort();
+    assert_eq!(both, [Lane::Send, Lane::Retry]);
+    pass(&world, 100);
+    world.send_due();
+    world.accept(&event("c"));
+    assert_eq!(lanes(&world), [Lane::Send, Lane::Send], "it answered");
+}
+
+/// A world whose endpoint wants so many requests a second.
+fn limited(rate: u32) -> World {
+    let world = World::new();
+    let id = world.register("ep_slow", &["email.*"]);
+    world.change(&id, |endpoint| endpoint.max_per_second = Some(rate));
+    world.state().requests_take_time = false;
+    world
+}
+
+/// Requests in each second of the clock, to endpoints whose name holds `host`.
+fn per_second(world: &World, host: &str) -> BTreeMap<i64, u32> {
+    let mut counts = BTreeMap::new();
+    for post in world.state().posts.iter().filter(|post| post.request.url.contains(host)) {
+        *counts.entry(post.at.as_secs()).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn no_second_holds_more_than_the_endpoint_wants() {
+    let world = limited(3);
+    world.register("ep_quick", &["*"]);
+    for nth in 0..40 {
+        world.accept(&event(&format!("e{nth}")));
+    }
+    let began = world.state().now;
+    world.send_due();
+    let now = |host: &str| per_second(&world, host).values().sum::<u32>();
+    assert_eq!((now("slow"), now("quick")), (3, 40), "nobody else waits");
+    {
+        let state = world.state();
+        let waiting = state.deliveries.values().filter(|d| d.status == Status::Pending);
+        let found: Vec<Option<Timestamp>> = waiting.map(|d| d.due_at).collect();
+        assert_eq!(found.len(), 37);
+        assert!(found.iter().all(|due_at| due_at.is_some_and(|at| at > began)), "{found:?}");
+    }
+    world.settle();
+    let state = world.state();
+    assert!(state.deliveries.values().all(|d| d.status == Status::Succeeded && d.due_at.is_none()));
+    assert!(state.deliveries.values().all(|d| d.attempt_count == 1), "waiting is no attempt");
+    drop(state);
+    let counts = per_second(&world, "slow");
+    assert!(counts.values().all(|count| *count <= 3), "{counts:?}");
+    let took = world.state().now.since(began).as_secs();
+    assert!((13..=20).contains(&took), "40 at 3 a second, in one line: {took} s");
+}
+
+#[test]
+fn later_attempts_keep_to_the_rate_too() {
+    let world = limited(2);
+    world.answers(|_, before| answer(if before < 10 { 500 } else { 200 }));
+    for nth in 0..10 {
+        world.accept(&event(&format!("e{nth}")));
+    }
+    world.settle();
+    let counts = per_second(&world, "slow");
+    assert!(counts.values().all(|count| *count <= 2), "{counts:?}");
+    let state = world.state();
+    assert_eq!(state.posts.len(), 20);
+    assert!(state.deliveries.values().all(|d| d.status == Status::Succeeded));
+}
+
+#[test]
+fn a_long_line_reaches_beyond_sqs() {
+    let world = limited(1);
+    let now = world.state().now;
+    world.state().lines.insert("line#ep_slow".into(), now + Duration::from_secs(3_000));
+    world.accept(&event("a"));
+    world.accept(&event("b"));
+    world.send_due();
+    assert_eq!(world.state().schedules.len(), 1, "the second waits by schedule");
+    world.settle();
+    let times: Vec<u64> =
+        world.state().posts.iter().map(|post| post.at.since(now).as_secs()).collect();
+    assert_eq!(times, [0, 3_000]);
+}
+
+/// Killed at any call: everything arrives, never too fast.
+#[test]
+fn killed_anywhere_nobody_is_forgotten_in_the_line() {
+    for point in 0.. {
+        let world = limited(1);
+        world.accept(&event("a"));
+        world.accept(&event("b"));
+        world.fuse().blow_at(Some(point));
+        world.send_due();
+        let killed = world.fuse().is_blown();
+        let story = world.fuse().log();
+        world.fuse().blow_at(None);
+        for _ in 0..6 {
+            pass(&world, 420);
+            world.sweep();
+            world.settle();
+        }
+        let done = world.state().deliveries.values().all(|d| d.status == Status::Succeeded);
+        assert!(done, "killed at {point}: {story:?}");
+        let counts = per_second(&world, "slow");
+        assert!(counts.values().all(|count| *count == 1), "killed at {point}: {counts:?}");
+        if !killed {
+            assert!(point > 20, "the scenario has calls to be killed at");
+            return;
+        }
+    }
+}
+
+/// A wake-up lost while its delivery waited in line is found by the sweeper, not before its place.
+#[test]
+fn the_sweeper_does_not_push_to_the_front() {
+    let world = limited(1);
+    let now = world.state().now;
+    world.state().lines.insert("line#ep_slow".into(), now + Duration::from_secs(600));
+    world.accept(&event("a"));
+    world.accept(&event("b"));
+    world.send_due();
+    world.state().queued.clear();
+    pass(&world, 500);
+    assert_eq!(world.sweep().expect("not killed").woken, 0, "its place has not come");
+    pass(&world, 221);
+    assert_eq!(world.sweep().expect("not killed").woken, 1);
+    world.settle();
+    assert_eq!(world.state().posts.len(), 2);
+}
