@@ -4,6 +4,7 @@ mod queues;
 
 use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::ports::Clock;
+use tests::conformance::erasure::erasure;
 use tests::conformance::health::{health, pace};
 use tests::conformance::jobs::jobs;
 use tests::conformance::management::{keys, links, log, memory, registry};
@@ -29,6 +30,7 @@ fn the_store_in_memory() {
         claims(&world).await;
         due(&world).await;
         retries(&world).await;
+        erasure(&world).await;
         jobs(&world).await;
         entering_due(&world).await;
         registry(&world).await;
@@ -50,6 +52,7 @@ async fn the_store_in_dynamodb() {
     claims(&stack.store).await;
     due(&stack.store).await;
     retries(&stack.store).await;
+    erasure(&stack.store).await;
     jobs(&stack.store).await;
     entering_due(&stack.store).await;
     registry(&stack.store).await;

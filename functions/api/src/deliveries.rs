@@ -95,7 +95,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         if let Some(url) = &delivery.url {
             body["url"] = url.as_str().into();
         }
-        if let Some(event) = event {
+        if let Some(event) = event.filter(Event::has_payload) {
             show_request(&mut body, &delivery, endpoint, &event);
         }
         Ok(Response::json(200, &body))

@@ -1,10 +1,13 @@
 //! Events with all their deliveries, and the published kinds of events.
 
+use domain::Timestamp;
 use domain::catalogue::CATALOGUE;
 use domain::delivery::Delivery;
 use domain::envelope::derive_event_id_of;
-use domain::ids::EventId;
-use domain::limits::SOURCE_ID_CHARS;
+use domain::erasure::{self, Erasing};
+use domain::event::Event;
+use domain::ids::{DeliveryId, EventId};
+use domain::limits::{DECISIONS, SOURCE_ID_CHARS};
 use domain::ports::{Clock, Fresh};
 use domain::view;
 use futures::future::try_join_all;
@@ -46,11 +49,47 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         Ok(Response::json(200, &json!({"data": data, "next_cursor": null})))
     }
 
-    /// An event and its deliveries, as far as they are the caller's.
-    async fn visible_event(&self, call: &Call<'_>, id: &EventId) -> Answer<Option<Value>> {
+    /// Ends what waits, erases answers, then the payload. What an earlier try has done is found
+    /// done.
+    pub(crate) async fn erase_payload(&self, call: &Call<'_>) -> Answer<Response> {
+        call.query.only(&[])?;
+        let id = EventId::parse(call.id).map_err(|_| ApiError::NotFound)?;
+        let event = self.known_event(call, &id).await?.ok_or(ApiError::NotFound)?;
+        for entry in &event.fan_out {
+            self.erase_delivery(&entry.delivery_id, call.now).await?;
+        }
+        // Answered whether or not it was there: it is not there any more.
+        self.store.erase_payload(&id, call.now).await?;
+        Ok(Response::empty(204))
+    }
+
+    async fn erase_delivery(&self, id: &DeliveryId, now: Timestamp) -> Answer<()> {
+        for _ in 0..2 * DECISIONS {
+            // One that is not there yet would be put on record, and sent, later.
+            let delivery = self.store.delivery(id).await?.ok_or(ApiError::Conflict)?;
+            match erasure::next(&delivery, now) {
+                Erasing::End(change) => {
+                    self.store.commit(id, &delivery.stage(), &change).await?;
+                }
+                Erasing::Answers => {
+                    self.store.erase_answers(&delivery, now).await?;
+                }
+                Erasing::Done => return Ok(()),
+            }
+        }
+        Err(ApiError::Conflict)
+    }
+
+    /// An event that is the caller's and has not expired.
+    async fn known_event(&self, call: &Call<'_>, id: &EventId) -> Answer<Option<Event>> {
         let kept_since = self.kept_since(call.now);
         let event = self.store.event(id).await?.filter(|event| event.accepted_at >= kept_since);
-        let Some(event) = event.filter(|event| call.caller.opens(event)) else {
+        Ok(event.filter(|event| call.caller.opens(event)))
+    }
+
+    /// An event and its deliveries, as far as they are the caller's.
+    async fn visible_event(&self, call: &Call<'_>, id: &EventId) -> Answer<Option<Value>> {
+        let Some(event) = self.known_event(call, id).await? else {
             return Ok(None);
         };
         let endpoints = self.store.of_account(&event.envelope.account_id).await?;

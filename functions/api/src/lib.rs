@@ -188,6 +188,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
             Route::ShowDelivery => self.show_delivery(call).await,
             Route::ShowEvent => self.show_event(call).await,
             Route::FindEvents => self.find_events(call).await,
+            Route::ErasePayload => self.erase_payload(call).await,
             Route::ListEventTypes => events::list_event_types(call),
             Route::ReportMessages => self.report_messages(call).await,
             Route::CreatePortalLink => self.create_portal_link(call).await,

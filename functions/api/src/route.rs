@@ -23,6 +23,7 @@ pub enum Route {
     ShowDelivery,
     ShowEvent,
     FindEvents,
+    ErasePayload,
     ListEventTypes,
     ReportMessages,
     CreatePortalLink,
@@ -51,6 +52,7 @@ impl Route {
             | Route::DeleteEndpoint
             | Route::RotateSecret
             | Route::FinishRotation
+            | Route::ErasePayload
             | Route::CreatePortalLink => false,
         }
     }
@@ -72,7 +74,7 @@ const fn on(method: &'static str, path: &'static str, route: Route) -> Entry {
 }
 
 /// Every route there is.
-pub const ROUTES: [Entry; 18] = [
+pub const ROUTES: [Entry; 19] = [
     on("POST", "/v1/endpoints", Route::CreateEndpoint),
     on("GET", "/v1/endpoints", Route::ListEndpoints),
     on("GET", "/v1/endpoints/{id}", Route::ShowEndpoint),
@@ -87,6 +89,7 @@ pub const ROUTES: [Entry; 18] = [
     on("GET", "/v1/deliveries/{id}", Route::ShowDelivery),
     on("GET", "/v1/events/{id}", Route::ShowEvent),
     on("GET", "/v1/events", Route::FindEvents),
+    on("DELETE", "/v1/events/{id}/payload", Route::ErasePayload),
     on("GET", "/v1/event-types", Route::ListEventTypes),
     on("GET", "/v1/reports/messages", Route::ReportMessages),
     on("POST", "/v1/portal-links", Route::CreatePortalLink),

@@ -177,6 +177,10 @@ where
                 }
                 let event = batch.event(&delivery.event_id).await?;
                 let event = event.ok_or(Trouble::Missing("event"))?;
+                if !event.has_payload() {
+                    // Put on record after the payload was erased: there is nothing to send.
+                    return self.end(&delivery, FailedReason::Cancelled).await;
+                }
                 let purpose = Purpose::Tier(delivery.scheduled_attempts);
                 self.attempt(batch, purpose, &delivery, (&endpoint, &event), message).await?;
             }

@@ -5,6 +5,7 @@ use domain::arrange::seconds_until;
 use domain::attempt::Purpose;
 use domain::delivery::{Delivery, RetryBy};
 use domain::endpoint::EndpointState;
+use domain::event::Event;
 use domain::job::JobState;
 use domain::pace::take_turn;
 use domain::ports::{
@@ -39,7 +40,7 @@ where
         let leave = Leave {
             endpoint: endpoint.as_ref().map(|endpoint| endpoint.state),
             job_runs: self.job_runs(batch, &call.by).await?,
-            payload: event.is_some(),
+            payload: delivery.erased_at.is_none() && event.as_ref().is_some_and(Event::has_payload),
         };
         let now = self.chance.now();
         match decide_retry(&delivery, call, message.received, leave, &self.rules.waits, now) {

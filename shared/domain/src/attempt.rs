@@ -223,7 +223,7 @@ fn success(delivery: &Delivery, posted: &Posted, tier: Tier) -> Change {
         due_at: delivery.due_with_retry(delivery.notice.and(delivery.due_at)),
         notice: delivery.notice,
         url: Some(posted.url.clone()),
-        attempt: Some(recorded(posted)),
+        attempt: Some(recorded(delivery, posted)),
     }
 }
 
@@ -250,17 +250,15 @@ fn failure(
         due_at: delivery.due_with_retry(Some(if over { now } else { next.unwrap_or(gives_up_at) })),
         notice: over.then_some(Notice::DeliveryFailed),
         url: Some(posted.url.clone()),
-        attempt: Some(recorded(posted)),
+        attempt: Some(recorded(delivery, posted)),
     }
 }
 
-pub(crate) fn recorded(posted: &Posted) -> Attempt {
-    Attempt {
-        number: posted.number,
-        trigger: posted.purpose.trigger(),
-        at: posted.at,
-        answer: posted.answer.clone(),
-    }
+/// The attempt as it is put on record: without what was answered, if that was erased meanwhile.
+pub(crate) fn recorded(delivery: &Delivery, posted: &Posted) -> Attempt {
+    let mut answer = posted.answer.clone();
+    answer.response_body.take_if(|_| delivery.erased_at.is_some());
+    Attempt { number: posted.number, trigger: posted.purpose.trigger(), at: posted.at, answer }
 }
 
 /// Ends an open delivery without another attempt. A cancellation ends an open retry with it; after

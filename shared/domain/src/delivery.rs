@@ -47,6 +47,8 @@ pub struct Delivery {
     pub open_retry: Option<OpenRetry>,
     /// The recovery that took this delivery on last.
     pub job_id: Option<JobId>,
+    /// When the answers on it were erased, together with the event's payload. None is kept after.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// A retry that somebody asked for (design 3.5). It is on record, and in `due`, before its wake-up
@@ -120,6 +122,7 @@ impl Delivery {
             notice: None,
             open_retry: None,
             job_id: None,
+            erased_at: None,
         }
     }
 
@@ -156,7 +159,16 @@ impl Delivery {
             status: self.status,
             scheduled_attempts: self.scheduled_attempts,
             retry: self.open_retry.as_ref().map(|retry| retry.id.clone()),
+            erased_at: self.erased_at,
         }
+    }
+
+    /// The delivery without what endpoints answered.
+    pub fn erase(&mut self, at: Timestamp) {
+        for attempt in &mut self.attempts {
+            attempt.answer.response_body = None;
+        }
+        self.erased_at = Some(at);
     }
 
     /// Its place in `due` if the schedule wants it at `scheduled`: an open retry wants it, too.
@@ -274,8 +286,8 @@ impl FailedReason {
     }
 }
 
-/// The part of a delivery that a commit is conditional on, and nothing else (design 3.2, and
-/// decision 0009 for the retry).
+/// The part of a delivery that a commit is conditional on, and nothing else (design 3.2, decision
+/// 0009 for the retry, 0016 for the erasure).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
     /// The status read.
@@ -284,6 +296,8 @@ pub struct Stage {
     pub scheduled_attempts: Tier,
     /// The open retry read.
     pub retry: Option<RetryId>,
+    /// The erasure read.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// One POST and what came of it.

@@ -22,6 +22,8 @@ pub struct Event {
     pub traceparent: Option<String>,
     /// One entry per endpoint that gets, or would have got, the event.
     pub fan_out: Vec<FanOut>,
+    /// When its payload was erased: from then on `envelope.data` is empty, and nothing is sent.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// One endpoint's share of an event.
@@ -61,7 +63,20 @@ impl Event {
             return None;
         }
         let content_hash = content_hash(&envelope);
-        Some(Self { id, envelope, content_hash, accepted_at: now, traceparent, fan_out })
+        let erased_at = None;
+        Some(Self { id, envelope, content_hash, accepted_at: now, traceparent, fan_out, erased_at })
+    }
+
+    /// Whether there is still something to send.
+    pub fn has_payload(&self) -> bool {
+        self.erased_at.is_none()
+    }
+
+    /// The event without what its product sent. Its content hash stays, so that the same event
+    /// sent again is still known, and another one under its id still refused.
+    pub fn erase(&mut self, at: Timestamp) {
+        self.envelope.data.clear();
+        self.erased_at.get_or_insert(at);
     }
 
     /// The deliveries as they are first put on record. `endpoints` only lend their URLs for the

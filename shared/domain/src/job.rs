@@ -231,7 +231,8 @@ impl Job {
     pub fn wants(&self, delivery: &Delivery) -> bool {
         match &self.task {
             Task::Recover { statuses, .. } => {
-                Recoverable::of(delivery.status).is_some_and(|s| statuses.contains(&s))
+                delivery.erased_at.is_none()
+                    && Recoverable::of(delivery.status).is_some_and(|s| statuses.contains(&s))
             }
             Task::Cancel { event } => {
                 delivery.status.is_open() && event.as_ref().is_none_or(|e| *e == delivery.event)

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`envelope`] | what a product may put on the queue, and how a refusal is worded |
 //! | [`event`] | an accepted event and the fan-out decided when it was accepted |
+//! | [`erasure`] | what becomes of deliveries whose payload is to be erased |
 //! | [`endpoint`] | who gets which event |
 //! | [`delivery`] | one event on its way to one endpoint, and its attempts |
 //! | [`attempt`] | what a wake-up means, and what an attempt changes |
@@ -41,6 +42,7 @@ pub mod catalogue;
 pub mod delivery;
 pub mod endpoint;
 pub mod envelope;
+pub mod erasure;
 pub mod event;
 pub mod failure;
 pub mod health;

@@ -94,6 +94,14 @@ pub trait Events: Sync {
 
     /// An event. MUST find one whose [`Events::store`] was answered before the call began.
     fn event(&self, id: &EventId) -> impl Future<Output = PortResult<Option<Event>>> + Send;
+
+    /// Erases an event's payload, see [`Event::erase`]; everything else stays. MUST be safe to
+    /// repeat: the first time counts. False if there is no such event.
+    fn erase_payload(
+        &self,
+        id: &EventId,
+        at: Timestamp,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
 }
 
 /// An entry of the `due` index.
@@ -162,6 +170,14 @@ pub trait Deliveries: Sync {
         id: &DeliveryId,
         expected: &Stage,
         change: &Change,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// Erases the answers on a delivery, see [`Delivery::erase`]. MUST be atomic: true only if its
+    /// stage and its number of attempts are those of `was`.
+    fn erase_answers(
+        &self,
+        was: &Delivery,
+        at: Timestamp,
     ) -> impl Future<Output = PortResult<bool>> + Send;
 
     /// One page of a `due` shard: entries not later than `until`, oldest first. MAY lag behind

@@ -94,7 +94,7 @@ pub(crate) fn retried(
         (false, _) => Settles::Nothing,
     };
     Change {
-        attempt: Some(recorded(posted)),
+        attempt: Some(recorded(delivery, posted)),
         url: Some(posted.url.clone()),
         ..after(delivery, settles, status, now)
     }

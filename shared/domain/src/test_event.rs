@@ -129,6 +129,7 @@ pub fn event(endpoint: &Endpoint, event: &str, now: Timestamp, roll: Roll) -> Ev
         accepted_at: now,
         traceparent: None,
         fan_out: Vec::new(),
+        erased_at: None,
     }
 }
 

@@ -87,7 +87,8 @@ pub fn event(event: &Event) -> Value {
         "platform_id": envelope.platform_id,
         "timestamp": envelope.timestamp,
         "accepted_at": event.accepted_at,
-        "payload": crate::webhook::body(event),
+        "payload": event.has_payload().then(|| crate::webhook::body(event)),
+        "payload_erased_at": event.erased_at,
     }))
 }
 

@@ -74,6 +74,7 @@ fn record() -> Value {
     recorder.call("POST", &below("/disable"), &nothing);
     recorder.call("POST", &below("/test"), &test);
     recorder.call("POST", &below("/enable"), &nothing);
+    recorder.call("DELETE", &format!("/v1/events/{}/payload", delivery.event_id), &nothing);
     recorder.call("DELETE", &endpoint, &nothing);
     recorder.call("GET", &endpoint, &nothing);
     recorder.examples.into()

@@ -4,6 +4,7 @@
 mod deliveries;
 mod document;
 mod endpoints;
+mod erasure;
 mod examples;
 mod keys;
 mod portal;

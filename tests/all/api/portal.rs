@@ -179,6 +179,7 @@ fn what_a_link_does_not_open() {
         ("POST", "/v1/endpoints".to_owned(), registration("acct_1")),
         ("PATCH", endpoint.clone(), json!({"url": "https://elsewhere.example.com/"})),
         ("DELETE", endpoint.clone(), json!({})),
+        ("DELETE", format!("/v1/events/evt_{:032}/payload", 0), json!({})),
         ("POST", format!("{endpoint}/rotate-secret"), json!({})),
         ("POST", format!("{endpoint}/rotate-secret/finish"), json!({})),
     ] {

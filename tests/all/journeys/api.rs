@@ -115,6 +115,12 @@ async fn from_registration_to_the_tombstone() {
     assert_eq!(both.text().len(), after.text().len());
     assert_ne!(rackwave, after.header("X-Webhook-Signature"), "another secret, another value");
 
+    let payload = format!("v1/events/{id}/payload");
+    assert_eq!(api.call("DELETE", &payload, None, &[]).await.status, 204);
+    let erased = api.get(&format!("v1/events/{id}")).await.body;
+    assert_eq!((erased.get("payload"), &erased["source_id"]), (None, &json!("first")));
+    assert_eq!(erased["deliveries"][0]["attempts"][0].get("response_body"), None);
+
     assert_eq!(api.call("DELETE", endpoint, None, &[]).await.status, 204);
     assert_eq!(api.get(endpoint).await.status, 404);
     assert_eq!(api.get("v1/endpoints").await.body["data"], json!([]));

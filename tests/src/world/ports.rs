@@ -92,6 +92,11 @@ impl Events for World {
     async fn event(&self, id: &EventId) -> PortResult<Option<Event>> {
         self.call("events.event", |state| state.events.get(id).cloned()).await
     }
+
+    async fn erase_payload(&self, id: &EventId, at: Timestamp) -> PortResult<bool> {
+        let erase = |state: &mut State| state.events.get_mut(id).map(|event| event.erase(at));
+        Ok(self.call("events.erase_payload", erase).await?.is_some())
+    }
 }
 
 impl Deliveries for World {
@@ -156,6 +161,11 @@ impl Deliveries for World {
     async fn commit(&self, id: &DeliveryId, expected: &Stage, change: &Change) -> PortResult<bool> {
         let unchanged = |d: &Delivery| d.stage() == *expected;
         self.write("deliveries.commit", id, unchanged, |d| d.apply(change)).await
+    }
+
+    async fn erase_answers(&self, was: &Delivery, at: Timestamp) -> PortResult<bool> {
+        let same = |d: &Delivery| d.stage() == was.stage() && d.attempt_count == was.attempt_count;
+        self.write("deliveries.erase_answers", &was.id, same, |d| d.erase(at)).await
     }
 
     async fn due(

@@ -199,6 +199,16 @@ pub(super) fn of(route: Route) -> Operation {
                 &[SCOPE],
             )
         },
+        Route::ErasePayload => Operation {
+            success: (204, None),
+            ..plain(
+                "erasePayload",
+                "End what waits as cancelled, then erase payload and answers; record and content \
+                    hash stay",
+                "",
+                &[SCOPE, GONE, (409, "The event is still being accepted; try again")],
+            )
+        },
         Route::ListEventTypes => {
             plain("listEventTypes", "The published events and their fields", "EventTypeList", &[])
         }

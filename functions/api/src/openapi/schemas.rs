@@ -226,7 +226,8 @@ fn events() -> Value {
         ("platform_id", text(None)),
         ("timestamp", text(None)),
         ("accepted_at", time()),
-        ("payload", text(None)),
+        ("payload?", text(None)),
+        ("payload_erased_at?", time()),
         ("deliveries", list_of(refer("Delivery"))),
     ]);
     let names: Vec<&str> = CATALOGUE.iter().map(|each| each.event).collect();

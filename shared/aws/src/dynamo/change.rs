@@ -1,7 +1,8 @@
 //! What a commit writes, as one update.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::delivery::{Attempt, Change, Stage};
+use domain::Timestamp;
+use domain::delivery::{Attempt, Change, Delivery, Stage};
 use domain::ids::DeliveryId;
 use domain::limits::ATTEMPTS_KEPT;
 
@@ -10,7 +11,7 @@ use super::item::{number, text};
 use super::request::Update;
 
 /// The update for a change, under the condition that the delivery is at `expected`: on status,
-/// scheduled attempts and open retry, and on nothing else (design 3.2).
+/// scheduled attempts, open retry and erasure, and on nothing else (design 3.2).
 pub(super) fn commit(id: &DeliveryId, expected: &Stage, change: &Change) -> Update {
     let mut update = Update::default();
     only_at(&mut update, expected);
@@ -49,6 +50,21 @@ pub(super) fn only_at(update: &mut Update, expected: &Stage) {
     update.only_if_is("status", text(expected.status.as_str()));
     update.only_if_is("scheduled_attempts", number(expected.scheduled_attempts));
     update.only_if_is_or_absent("retry_id", expected.retry.as_ref().map(text));
+    update.only_if_is_or_absent("erased_at", expected.erased_at.map(text));
+}
+
+/// The update that erases the answers on a delivery as it was read: with as many attempts, so that
+/// none is passed over that came since.
+pub(super) fn erase_answers(was: &Delivery, at: Timestamp) -> Update {
+    let mut update = Update::default();
+    only_at(&mut update, &was.stage());
+    update.only_if_is("attempt_count", number(was.attempt_count));
+    update.set("erased_at", text(at));
+    for nth in 0..was.attempts.len() {
+        let (attempts, body) = (update.name("attempts"), update.name("response_body"));
+        update.remove_expression(format!("{attempts}[{nth}].{body}"));
+    }
+    update
 }
 
 /// Puts an attempt on record: at the end of the list, or, once [`ATTEMPTS_KEPT`] are there, in

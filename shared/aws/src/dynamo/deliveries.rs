@@ -82,6 +82,11 @@ impl Deliveries for Store {
         self.update(at("deliveries.commit"), key(id), update).await
     }
 
+    async fn erase_answers(&self, was: &Delivery, at: Timestamp) -> PortResult<bool> {
+        let update = change::erase_answers(was, at);
+        self.update(self::at("deliveries.erase_answers"), key(&was.id), update).await
+    }
+
     async fn due(
         &self,
         shard: u8,

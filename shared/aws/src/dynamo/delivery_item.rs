@@ -52,6 +52,7 @@ pub(super) fn to_item(delivery: &Delivery, expires_at: Timestamp) -> Item {
         .with("expires_at", text(expires_at))
         .with("ttl", number(expires_at.ceil_secs()))
         .with_some("job_id", delivery.job_id.as_ref().map(text))
+        .with_some("erased_at", moment(delivery.erased_at))
         .with("version", number(VERSION))
         .item();
     item.extend(retry.map(|(name, value)| (name.to_owned(), value)));
@@ -152,6 +153,7 @@ pub(super) fn from_item(item: &Item) -> Result<Delivery, Unreadable> {
             None => None,
             Some(_) => Some(item.parsed::<JobId>("job_id")?),
         },
+        erased_at: item.moment_opt("erased_at")?,
     })
 }
 

@@ -15,7 +15,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 use super::item::{Item, Reader, Unreadable, Writer, number, text};
-use super::request::{Place, Read};
+use super::request::{Place, Read, Update};
 use super::size::write_units;
 use super::{Store, Table};
 
@@ -42,7 +42,21 @@ impl Events for Store {
         };
         item.as_ref().map(from_item).transpose().map_err(|e| place.unreadable(e))
     }
+
+    async fn erase_payload(&self, id: &EventId, at_moment: Timestamp) -> PortResult<bool> {
+        let mut update = Update::default();
+        update.remove("data");
+        update.remove("data_gzip");
+        let (name, value) = (update.name(ERASED), update.value("at", text(at_moment)));
+        update.set_expression(format!("{name} = if_not_exists({name}, {value})"));
+        let known = update.name("event_id");
+        update.only_if(format!("attribute_exists({known})"));
+        let key = Writer::default().with("event_id", text(id)).item();
+        self.update(at("events.erase_payload"), key, update).await
+    }
 }
+
+const ERASED: &str = "payload_erased_at";
 
 fn at(call: &'static str) -> Place {
     Place { call, table: Table::Events }
@@ -65,6 +79,7 @@ fn to_item(event: &Event, expires_at: Timestamp) -> Item {
         .with("accepted_at", text(event.accepted_at))
         .with_some("traceparent", event.traceparent.as_ref().map(text))
         .with("fan_out", fan_out_value(&event.fan_out))
+        .with_some(ERASED, event.erased_at.map(text))
         .with("expires_at", text(expires_at))
         .with("ttl", number(expires_at.ceil_secs()))
         .item();
@@ -116,11 +131,15 @@ fn from_item(item: &Item) -> Result<Event, Unreadable> {
         accepted_at: fields.moment("accepted_at")?,
         traceparent: fields.text_opt("traceparent")?.map(str::to_owned),
         fan_out: fan_out?,
+        erased_at: fields.moment_opt(ERASED)?,
     })
 }
 
 fn data(item: &Item) -> Result<String, Unreadable> {
     const GZIP: &str = "data_gzip";
+    if item.contains_key(ERASED) {
+        return Ok(String::new());
+    }
     let Some(value) = item.get(GZIP) else {
         return Ok(Reader(item).text("data")?.to_owned());
     };
@@ -174,6 +193,7 @@ mod tests {
                 FanOut { delivery_id: delivery(1), skipped: false },
                 FanOut { delivery_id: delivery(2), skipped: true },
             ],
+            erased_at: None,
         }
     }
 

@@ -203,6 +203,11 @@ impl Update {
         self.delete.push(format!("{name} {value}"));
     }
 
+    /// Removes what an expression says, made of [`Update::name`].
+    pub fn remove_expression(&mut self, expression: String) {
+        self.remove.push(expression);
+    }
+
     /// Only if this holds too.
     pub fn only_if(&mut self, condition: String) {
         self.condition.push(condition);

@@ -33,6 +33,7 @@ pub(crate) fn delivery(status: Status, scheduled: Tier) -> Delivery {
         notice: None,
         open_retry: None,
         job_id: None,
+        erased_at: None,
     }
 }
 
@@ -180,7 +181,7 @@ fn settled(delivery: &Delivery, posted: &Posted) -> Option<Change> {
 fn a_commit_whose_answer_was_lost_is_recognised() {
     let posted = posted(0, Outcome::Timeout);
     let mut after = delivery(Status::Retrying, 1);
-    after.attempts.push(recorded(&posted));
+    after.attempts.push(recorded(&after, &posted));
     let settlement = settle(&after, &posted, &schedule(), Roll::from_random(0), NOW);
     assert_eq!(settlement, Settlement::OnRecord);
 }

@@ -48,6 +48,7 @@ pub(super) async fn works(stack: &Stack, endpoint: &Endpoint) -> Result<(), Stri
         (&account, "GET", format!("v1/events/{event}"), &nothing, 200),
         (&account, "GET", "v1/reports/messages".to_owned(), &nothing, 200),
         (&account, "POST", format!("{existing}/test"), &test, 200),
+        (&account, "DELETE", format!("v1/events/{event}/payload"), &nothing, 204),
         (&operator, "DELETE", created.clone(), &nothing, 204),
     ] {
         call(client, method, &path, body, &[], status).await?;

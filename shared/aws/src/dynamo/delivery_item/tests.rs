@@ -39,6 +39,7 @@ pub(in super::super) fn delivery() -> Delivery {
         notice: None,
         open_retry: None,
         job_id: None,
+        erased_at: None,
     }
 }
 
