@@ -4,6 +4,7 @@ mod queues;
 
 use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::ports::Clock;
+use tests::conformance::audits::audits;
 use tests::conformance::erasure::erasure;
 use tests::conformance::health::{health, pace};
 use tests::conformance::jobs::jobs;
@@ -33,6 +34,7 @@ fn the_store_in_memory() {
         erasure(&world).await;
         jobs(&world).await;
         entering_due(&world).await;
+        audits(&world).await;
         registry(&world).await;
         health(&world).await;
         pace(&world).await;
@@ -55,6 +57,7 @@ async fn the_store_in_dynamodb() {
     erasure(&stack.store).await;
     jobs(&stack.store).await;
     entering_due(&stack.store).await;
+    audits(&stack.store).await;
     registry(&stack.store).await;
     health(&stack.store).await;
     pace(&stack.store).await;

@@ -2,6 +2,7 @@
 //! memory version and on the AWS adapter. What the memory version is believed to do in the
 //! histories, the real one has been seen doing here.
 
+pub mod audits;
 pub mod erasure;
 pub mod health;
 pub mod jobs;

@@ -18,6 +18,7 @@ PARAMETERS = {
     "DisableAfterSeconds": "604800",
     "PublicBaseUrl": "",
     "FrameAncestors": "",
+    "OpsAlarmTopicArn": "",
     "AllowInsecureTargets": "false",
 }
 
@@ -84,9 +85,9 @@ ENVIRONMENT = {
         "REQUEST_TIMEOUT_SECONDS", "DISABLE_AFTER_SECONDS", "ALLOW_INSECURE_TARGETS",
     },
     "SweeperFunction": EVERY_FUNCTION | {
-        "DELIVERIES_TABLE", "JOBS_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL", "EVENT_BUS_NAME",
-        "EVENTS_QUEUE_URL", "EVENTS_DLQ_URL", "SEND_DLQ_URL", "RETRY_DLQ_URL",
-        "SQS_DELAY_MAX_SECONDS",
+        "EVENTS_TABLE", "DELIVERIES_TABLE", "JOBS_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL",
+        "EVENTS_QUEUE_URL", "EVENTS_DLQ_URL", "SEND_DLQ_URL", "RETRY_DLQ_URL", "EVENT_BUS_NAME",
+        "SQS_DELAY_MAX_SECONDS", "RETENTION_DAYS",
     },
     "ApiFunction": EVERY_FUNCTION | {
         "ENDPOINTS_TABLE", "ENDPOINT_SECRETS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE",

@@ -4,6 +4,7 @@
 //!
 //! Nothing in here wakes a delivery before its entry has been moved: a backlog is never fed.
 
+pub mod audit;
 mod drain;
 mod hold_back;
 mod jobs;

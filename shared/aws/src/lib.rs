@@ -14,6 +14,7 @@
 //! | [`eventbridge`] | the bus for operational events |
 //! | [`receiver`] | the outbound HTTP client |
 //! | [`clock`] | the clock, the dice, and new ids |
+//! | [`metrics`] | figures for CloudWatch, as lines of the log |
 //! | [`logging`] | one JSON object a line |
 
 pub mod batch;
@@ -24,6 +25,7 @@ mod error;
 pub mod eventbridge;
 pub mod lambda;
 pub mod logging;
+pub mod metrics;
 mod packing;
 pub mod receiver;
 pub mod scheduler;

@@ -148,6 +148,28 @@ pub const DEAD_LETTER_BATCHES: usize = 100;
 /// to look at it, and whatever stopped it a day to pass.
 pub const EVENT_SET_ASIDE_S: u64 = 86_400;
 
+/// Seconds after which the weekly audit looks at a record: a queue and its dead-letter queue keep a
+/// message for at most 14 days, and a day more is for clocks and late runs.
+pub const AUDIT_AGE_S: u64 = 15 * 86_400;
+/// Seconds between two audits that nobody asked for.
+pub const AUDIT_EVERY_S: u64 = 7 * 86_400;
+/// Seconds before its end for which a record is not audited: an event and its deliveries expire
+/// together, but are not deleted together.
+pub const AUDIT_EXPIRY_MARGIN_S: u64 = 3_600;
+/// Events on one page of an audit: all deliveries of all of them, were they missing, must fit the
+/// audit's record.
+pub const AUDIT_EVENTS_PAGE: usize = 25;
+/// Deliveries on one page of an audit.
+pub const AUDIT_DELIVERIES_PAGE: usize = 500;
+/// Pages of an audit without a finding between two writes of its progress.
+pub const AUDIT_PAGES_UNSAVED: usize = 20;
+/// Findings that an audit's record names; all of them are in the log.
+pub const AUDIT_FINDINGS_KEPT: usize = 100;
+/// Deliveries of a page of events that are looked for at once.
+pub const AUDIT_READS_AT_ONCE: usize = 32;
+/// Seconds for which the record of an audit stays.
+pub const AUDIT_KEPT_S: u64 = 90 * 86_400;
+
 /// Times a use case re-reads and decides again after losing a condition. Each loss means that
 /// somebody else made progress, so more than a few in a row is not a race but a fault.
 pub const DECISIONS: usize = 5;
@@ -233,6 +255,12 @@ const _: () =
 // An event's data, its envelope and its fan-out fit one item.
 const _: () =
     assert!(EVENT_BYTES + ENDPOINTS_PER_ACCOUNT * (DELIVERY_ID_CHARS + 64) + 4_096 < 400_000);
+// All that a page of an audit can find fits its record; a finding names two ids.
+const _: () = assert!(
+    (AUDIT_EVENTS_PAGE * ENDPOINTS_PER_ACCOUNT + AUDIT_FINDINGS_KEPT) * (DELIVERY_ID_CHARS + 64)
+        < 300_000
+);
+const _: () = assert!(AUDIT_DELIVERIES_PAGE <= AUDIT_EVENTS_PAGE * ENDPOINTS_PER_ACCOUNT);
 const _: () = assert!(COPY_DELAY_S <= SQS_DELAY_MAX_S);
 const _: () = assert!(JOB_PAGE < 900 && SQS_DELAY_MAX_S == 900 && JOB_PAGE <= LOG_EXAMINED);
 const _: () = assert!(JOB_RATE_DEFAULT <= JOB_RATE_MAX && JOB_COUNT_FIRST_S <= JOB_COUNT_MAX_S);

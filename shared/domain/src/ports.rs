@@ -29,7 +29,7 @@ pub use management::{
     PortalLinks, Registry, Reservation, TestRunner,
 };
 pub use pace::{Line, Pace};
-pub use upkeep::{Backlog, DeadLetter, DeadLetters, Dlq, Pause};
+pub use upkeep::{Audits, Backlog, DeadLetter, DeadLetters, Dlq, Metrics, Pause, Scanned};
 
 /// A call that failed, or may have. The text is for the log and holds neither payload nor secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

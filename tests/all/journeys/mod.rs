@@ -1,6 +1,7 @@
 //! Journeys over the real template: real functions, real queues, real HTTP.
 
 mod api;
+mod audit;
 mod events;
 mod failures;
 mod receivers;

@@ -48,6 +48,7 @@ pub async fn everything_works(stack: &Stack) -> Result<(), String> {
     first_attempt_again(stack, &endpoint).await?;
     sender_announces(stack, &endpoint).await?;
     sweeper_works(stack, &endpoint).await?;
+    audit_works(stack, &endpoint).await?;
     denied(stack)
 }
 
@@ -153,6 +154,17 @@ async fn sender_announces(stack: &Stack, endpoint: &Endpoint) -> Result<(), Stri
     let gone = Endpoint { id: EndpointId::parse("ep_gone").expect("valid"), ..endpoint.clone() };
     let delivery = unsent(stack, &gone, "gone").await?;
     invoke(stack, "SenderFunction", &WakeUp::fresh(delivery.id, 0).to_json(), 1)
+}
+
+/// An event whose delivery is gone is put to work by an audit.
+async fn audit_works(stack: &Stack, endpoint: &Endpoint) -> Result<(), String> {
+    let lost = unsent(stack, endpoint, "lost").await?;
+    stack.delete_delivery(&lost.id).await;
+    stack.audit().await;
+    if stack.store.delivery(&lost.id).await.map_err(|e| e.to_string())?.is_none() {
+        return Err("the audit repaired nothing".into());
+    }
+    Ok(())
 }
 
 /// One overdue first attempt, one overdue later one, one whose time is up, and dead letters.

@@ -11,11 +11,12 @@ use aws::dynamo::{Store, Table, Tables};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::Message;
 use domain::api_key::ApiKeyRecord;
+use domain::audit::Audit;
 use domain::delivery::{Change, Delivery, Settles};
 use domain::endpoint::Endpoint;
 use domain::endpoint::register::Registration;
 use domain::ids::{DeliveryId, EndpointId, EventId};
-use domain::ports::{Clock, Deliveries, Events, Registry};
+use domain::ports::{Audits, Clock, Deliveries, Events, Registry};
 use domain::secret::{Secret, SigningSecrets};
 use domain::target::TargetRules;
 use domain::wakeup::WakeUp;
@@ -274,6 +275,31 @@ impl Stack {
             self.store.delivery(id).await.expect("read").filter(|delivery| wanted(delivery))
         })
         .await
+    }
+
+    /// Has the sweeper audit everything there is, whatever its age, and waits for the end.
+    pub async fn audit(&self) -> Audit {
+        let latest = self.store.audit().await.expect("read");
+        let now = aws::clock::SystemClock.now();
+        let asked = Audit::begin(latest.as_ref(), Some(now), now);
+        assert_eq!(self.store.save_audit(latest.as_ref(), &asked).await, Ok(true));
+        until("the audit's end", || async {
+            self.sweep();
+            self.store.audit().await.expect("read").filter(|audit| audit.finished_at().is_some())
+        })
+        .await
+    }
+
+    /// Takes a delivery off the record, as nothing in the suite ever does.
+    pub async fn delete_delivery(&self, id: &DeliveryId) {
+        use aws_sdk_dynamodb::types::AttributeValue;
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let delete = aws_sdk_dynamodb::Client::new(&self.config)
+            .delete_item()
+            .table_name(self.output("DeliveriesTable"))
+            .key("partition", text(&id.partition()))
+            .key("delivery_id", text(id.as_str()));
+        delete.send().await.expect("deleted");
     }
 
     /// Everything a function has logged.

@@ -1,5 +1,6 @@
 //! Every port in memory, with a clock that jumps to the next deadline.
 
+mod audit;
 mod faults;
 mod fuse;
 mod health;
@@ -15,12 +16,14 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::api_key::ApiKeyRecord;
+use domain::audit::Audit;
 use domain::delivery::{Answer, Delivery, Outcome};
 use domain::endpoint::{Endpoint, EndpointState, EventPattern};
 use domain::event::Event;
 use domain::health::Health;
 use domain::ids::{AccountId, DeliveryId, EndpointId, EventId, JobId};
 use domain::job::Job;
+use domain::metric::Metric;
 use domain::portal::PortalLink;
 use domain::ports::{Announcement, DeadLetter, Refused, Reservation};
 use domain::schedule::RetrySchedule;
@@ -46,6 +49,10 @@ struct Shared {
 
 /// Everything there is in a world.
 pub struct State {
+    /// The latest audit.
+    pub audit: Option<Audit>,
+    /// Figures told.
+    pub metrics: Vec<(Metric, u64)>,
     /// The clock.
     pub now: Timestamp,
     /// Registered endpoints.
@@ -146,6 +153,8 @@ impl World {
     /// An empty world; its receivers answer 200.
     pub fn new() -> Self {
         let state = State {
+            audit: None,
+            metrics: Vec::new(),
             now: Timestamp::parse(START).expect("valid"),
             endpoints: Vec::new(),
             secrets: BTreeMap::new(),
@@ -275,3 +284,6 @@ pub const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 
 /// How long an endpoint may fail in every world: the documented time.
 pub const DISABLE_AFTER: Duration = Duration::from_secs(7 * 86_400);
+
+/// Far enough for any batch.
+const FAR: Duration = Duration::from_secs(10_000_000);

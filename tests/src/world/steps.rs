@@ -14,10 +14,9 @@ use sender::{Rules, Sender};
 use sweeper::{Sweeper, Swept};
 
 use super::faults::Faults;
-use super::{DISABLE_AFTER, Queued, RETENTION, World, documented_schedule, run, run_side_by_side};
-
-/// Far enough for any batch.
-const FAR: Duration = Duration::from_secs(10_000_000);
+use super::{
+    DISABLE_AFTER, FAR, Queued, RETENTION, World, documented_schedule, run, run_side_by_side,
+};
 
 /// When a message that was not acknowledged is handed out again.
 const VISIBLE_AGAIN: Duration = Duration::from_secs(360);

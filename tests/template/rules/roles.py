@@ -64,7 +64,7 @@ def wildcards(stacks):
     shared_log=put(prop("IngestFunction", "LoggingConfig.LogGroup"), {"Ref": "SenderLogs"}),
     endless_log=cut(prop("SenderLogs", "RetentionInDays")),
     mute=in_statement("SweeperRole", "WriteLogs", Resource={"Fn::GetAtt": "SenderLogs.Arn"}),
-    other_variable=put(prop("SweeperFunction", "Environment.Variables.EVENTS_TABLE"), "x"),
+    other_variable=put(prop("SweeperFunction", "Environment.Variables.API_STATE_TABLE"), "x"),
 )
 def functions(stacks):
     view = stacks.prod

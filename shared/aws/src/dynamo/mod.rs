@@ -14,6 +14,7 @@
 //! | `registry` | endpoints as people register and change them: the port |
 //! | `api_keys` | API keys |
 //! | `api_state` | what the API remembers: the port |
+//! | `audits` | audits and what they read: the port, and an audit and its item |
 //! | `jobs` | recoveries and cancellations: the port |
 //! | `job_item` | a job and its item |
 //! | `request` | the few kinds of request that all of them make |
@@ -22,6 +23,7 @@
 
 mod api_keys;
 mod api_state;
+mod audits;
 mod change;
 mod deliveries;
 mod delivery_item;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::PortResult;
 use crate::Timestamp;
+use crate::audit::{Audit, AuditedDelivery, AuditedEvent};
+use crate::metric::Metric;
 use crate::wakeup::Lane;
 
 /// A dead-letter queue: what its queue's reader failed at again and again.
@@ -75,4 +77,50 @@ pub trait Backlog: Sync {
 pub trait Pause: Sync {
     /// Returns after this long.
     fn pause(&self, time: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// One page of everything there is, in no order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scanned<T> {
+    /// What could be read.
+    pub items: Vec<T>,
+    /// The keys of what could not.
+    pub unreadable: Vec<String>,
+    /// The place to go on after, if there may be more.
+    pub next: Option<String>,
+}
+
+/// Audits, and what they read.
+pub trait Audits: Sync {
+    /// The latest audit.
+    fn audit(&self) -> impl Future<Output = PortResult<Option<Audit>>> + Send;
+
+    /// Writes an audit in place of the latest, with a revision one above it. MUST be atomic: true
+    /// only if the latest is still `was`, by its revision.
+    fn save_audit(
+        &self,
+        was: Option<&Audit>,
+        now: &Audit,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
+
+    /// One page of all events, expired ones perhaps included. MUST come to every event that is
+    /// there from the first page to the last.
+    fn scan_events(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = PortResult<Scanned<AuditedEvent>>> + Send;
+
+    /// One page of all deliveries, likewise.
+    fn scan_deliveries(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = PortResult<Scanned<AuditedDelivery>>> + Send;
+}
+
+/// Figures that alarms and dashboards look at.
+pub trait Metrics: Sync {
+    /// Tells a figure.
+    fn tell(&self, metric: Metric, value: u64);
 }
