@@ -1,5 +1,6 @@
 //! Reading a JSON body, field by field.
 
+use domain::Timestamp;
 use domain::endpoint::register::Registration;
 use domain::ids::AccountId;
 use serde_json::{Map, Value};
@@ -32,6 +33,36 @@ impl Fields {
     /// A whole number that may be absent.
     pub fn number(&mut self, name: &'static str, rule: &str) -> Answer<Option<u64>> {
         self.0.remove(name).map(|value| must(name, value.as_u64(), rule)).transpose()
+    }
+
+    /// A moment that may be absent.
+    pub fn moment(&mut self, name: &'static str) -> Answer<Option<Timestamp>> {
+        let rule = "must be an RFC 3339 time such as 2026-06-07T09:39:00Z";
+        let text = self.text(name)?;
+        text.map(|text| must(name, Timestamp::parse(&text).ok(), rule)).transpose()
+    }
+
+    /// True or false, or absent.
+    pub fn flag(&mut self, name: &'static str) -> Answer<Option<bool>> {
+        let flag = |value: Value| must(name, value.as_bool(), "must be true or false");
+        self.0.remove(name).map(flag).transpose()
+    }
+
+    /// One word, or a list of at least one; or absent.
+    pub fn one_or_many<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+        rule: &str,
+    ) -> Answer<Option<Vec<T>>> {
+        let Some(value) = self.0.remove(name) else { return Ok(None) };
+        let words = match value {
+            Value::String(word) => Some(vec![word]),
+            other => texts(other).filter(|words| !words.is_empty()),
+        };
+        let words = must(name, words, rule)?;
+        let read: Option<Vec<T>> = words.iter().map(|word| read(word)).collect();
+        must(name, read, rule).map(Some)
     }
 
     /// `account_id`.

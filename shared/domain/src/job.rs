@@ -42,6 +42,8 @@ pub struct Job {
     pub seq: u32,
     /// The page in work.
     pub page: Option<JobPage>,
+    /// Deliveries that were there to be worked on when it began, of as many as were looked at.
+    pub expected: u64,
     /// Deliveries on the pages done.
     pub total: u64,
     /// Those that have succeeded, or been cancelled.

@@ -136,6 +136,10 @@ pub const JOB_COUNT_MAX_S: u64 = 60;
 pub const JOB_STALLED_S: u64 = 600;
 /// Seconds for which a job is kept to be looked at: as long as deliveries are, by default.
 pub const JOB_KEPT_S: u64 = 30 * 86_400;
+/// Deliveries looked at to say how many a job is about before it begins.
+pub const JOB_COUNTED: usize = 2_000;
+/// Deliveries looked at for a dry run: a person waits for it, and asked for nothing else.
+pub const JOB_DRY_RUN_COUNTED: usize = 10_000;
 /// Stalled jobs the sweeper wakes in one run.
 pub const JOBS_PER_RUN: usize = 100;
 /// Seconds for which a dead letter that was received is hidden: longer than a batch takes, and over

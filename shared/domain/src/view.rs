@@ -9,6 +9,7 @@ use crate::catalogue::EventType;
 use crate::delivery::{Attempt, Delivery};
 use crate::endpoint::{Endpoint, EndpointState};
 use crate::event::Event;
+use crate::job::{Job, JobStage, JobState};
 use crate::limits::SCHEDULED_ATTEMPTS;
 
 /// An endpoint.
@@ -73,6 +74,25 @@ pub fn attempt(attempt: &Attempt) -> Value {
         "response_body": answer.response_body,
         "error": answer.error,
     }))
+}
+
+/// A recovery or cancellation.
+pub fn job(job: &Job) -> Value {
+    let total = match job.stage {
+        JobStage::Working { .. } if job.state == JobState::Running => job.total.max(job.expected),
+        JobStage::Working { .. } | JobStage::Counting { .. } => job.total,
+    };
+    json!({
+        "id": job.id,
+        "kind": job.task.as_str(),
+        "endpoint_id": job.endpoint_id,
+        "status": job.state.as_str(),
+        "total": total,
+        "done": job.done(),
+        "succeeded": job.succeeded,
+        "failed": job.failed,
+        "created_at": job.created_at,
+    })
 }
 
 /// An event, without its deliveries.

@@ -20,6 +20,7 @@ fn job(n: u8, endpoint: &str) -> Job {
         stage: JobStage::Working { before: None },
         seq: 0,
         page: None,
+        expected: 3,
         total: 0,
         succeeded: 0,
         failed: 0,

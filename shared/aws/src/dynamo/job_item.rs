@@ -56,6 +56,7 @@ pub(super) fn to_item(job: &Job) -> Item {
         .with("seq", number(job.seq))
         .with_some("page_matched", page.map(|page| number(page.matched)))
         .with_some("page_end", page.and_then(|p| p.end.as_ref()).map(|end| text(end.as_str())))
+        .with("expected", number(job.expected))
         .with("total", number(job.total))
         .with("succeeded", number(job.succeeded))
         .with("failed", number(job.failed))
@@ -106,6 +107,7 @@ pub(super) fn from_item(item: &Item) -> Result<Job, Unreadable> {
             None => None,
             Some(matched) => Some(JobPage { end: place(item, "page_end")?, matched }),
         },
+        expected: item.number("expected")?,
         total: item.number("total")?,
         succeeded: item.number("succeeded")?,
         failed: item.number("failed")?,

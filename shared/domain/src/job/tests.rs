@@ -19,6 +19,7 @@ pub(crate) fn job(task: Task) -> Job {
         stage: JobStage::Working { before: None },
         seq: 0,
         page: None,
+        expected: 0,
         total: 0,
         succeeded: 0,
         failed: 0,
