@@ -43,6 +43,12 @@ pub enum ApiError {
     RotationInProgress,
     /// The endpoint is disabled: nothing is sent there.
     EndpointDisabled,
+    /// A retry of the delivery is open.
+    RetryInProgress,
+    /// A recovery or cancellation of the endpoint is running.
+    RecoveryInProgress,
+    /// The payload has expired, or was erased.
+    PayloadExpired,
     /// The account has all the endpoints it may have.
     EndpointLimitReached,
     /// The idempotency key stands for another request.
@@ -97,6 +103,17 @@ impl ApiError {
             Self::EndpointDisabled => {
                 fixed(409, "endpoint_disabled", "the endpoint is disabled; enable it first")
             }
+            Self::RetryInProgress => {
+                fixed(409, "retry_in_progress", "a retry of this delivery is under way already")
+            }
+            Self::RecoveryInProgress => fixed(
+                409,
+                "recovery_in_progress",
+                "a recovery or cancellation of this endpoint is running; wait for it or cancel it",
+            ),
+            Self::PayloadExpired => {
+                fixed(410, "payload_expired", "the payload is gone and cannot be sent again")
+            }
             Self::EndpointLimitReached => {
                 fixed(409, "endpoint_limit_reached", "the account has as many endpoints as it may")
             }
@@ -136,6 +153,9 @@ impl ApiError {
             | Self::Conflict
             | Self::RotationInProgress
             | Self::EndpointDisabled
+            | Self::RetryInProgress
+            | Self::RecoveryInProgress
+            | Self::PayloadExpired
             | Self::EndpointLimitReached
             | Self::IdempotencyKeyReused
             | Self::BodyTooLarge
@@ -163,6 +183,9 @@ impl ApiError {
             | Self::Conflict
             | Self::RotationInProgress
             | Self::EndpointDisabled
+            | Self::RetryInProgress
+            | Self::RecoveryInProgress
+            | Self::PayloadExpired
             | Self::EndpointLimitReached
             | Self::IdempotencyKeyReused
             | Self::BodyTooLarge

@@ -56,9 +56,9 @@ impl Fields {
         rule: &str,
     ) -> Answer<Option<Vec<T>>> {
         let Some(value) = self.0.remove(name) else { return Ok(None) };
-        let words = match value {
-            Value::String(word) => Some(vec![word]),
-            other => texts(other).filter(|words| !words.is_empty()),
+        let words = match value.as_str() {
+            Some(word) => Some(vec![word.to_owned()]),
+            None => texts(value).filter(|words| !words.is_empty()),
         };
         let words = must(name, words, rule)?;
         let read: Option<Vec<T>> = words.iter().map(|word| read(word)).collect();

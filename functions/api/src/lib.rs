@@ -14,6 +14,7 @@
 //! | `params`, `fields`, `cursor` | reading queries, bodies and cursors |
 //! | `endpoints` | registering, changing, deleting, switching on and off, secrets |
 //! | `deliveries`, `events`, `reports` | what became of events |
+//! | `retry`, `recoveries` | sending again, one or many; ending what waits |
 //! | [`page`], [`portal`] | the delivery-log page, links to it |
 //! | [`openapi`] | the document, made from the table of routes |
 
@@ -30,7 +31,9 @@ pub mod openapi;
 pub mod page;
 mod params;
 pub mod portal;
+mod recoveries;
 mod reports;
+mod retry;
 pub mod route;
 
 use std::panic::AssertUnwindSafe;
@@ -38,10 +41,11 @@ use std::time::Duration;
 
 use domain::limits::API_BODY_BYTES;
 use domain::ports::{
-    ApiKeys, ApiMemory, Clock, Deliveries, DeliveryLog, Endpoints, Events, Fresh, PortalLinks,
-    Registry, Secrets, TestRunner,
+    ApiKeys, ApiMemory, Clock, Deliveries, DeliveryLog, Endpoints, Events, Fresh, Jobs, Outgoing,
+    PortResult, PortalLinks, Registry, Secrets, TestRunner, WakeUps,
 };
 use domain::target::TargetRules;
+use domain::test_event::{TestReply, TestRequest};
 use domain::{Timestamp, view};
 use futures::FutureExt;
 
@@ -63,6 +67,7 @@ pub trait Store:
     + ApiKeys
     + ApiMemory
     + PortalLinks
+    + Jobs
 {
 }
 
@@ -76,19 +81,40 @@ impl<S> Store for S where
         + ApiKeys
         + ApiMemory
         + PortalLinks
+        + Jobs
 {
 }
 
 /// Everything the API has others do.
-pub trait Outside: TestRunner {}
+pub trait Outside: TestRunner + WakeUps {}
 
-impl<O: TestRunner> Outside for O {}
+impl<O: TestRunner + WakeUps> Outside for O {}
+
+/// Those others, each for its part.
+pub struct Others<T, Q> {
+    /// Who makes test events.
+    pub sender: T,
+    /// The queues of wake-ups.
+    pub queues: Q,
+}
+
+impl<T: TestRunner, Q: Sync> TestRunner for Others<T, Q> {
+    async fn run_test(&self, request: &TestRequest) -> PortResult<TestReply> {
+        self.sender.run_test(request).await
+    }
+}
+
+impl<T: Sync, Q: WakeUps> WakeUps for Others<T, Q> {
+    async fn send(&self, wake_ups: &[Outgoing]) -> Vec<PortResult<()>> {
+        self.queues.send(wake_ups).await
+    }
+}
 
 /// The use case, over its ports.
 pub struct Api<S, O, C> {
     /// The tables.
     pub store: S,
-    /// The other functions.
+    /// The other functions, and the queues to them.
     pub outside: O,
     /// The clock, and whatever must be new each time.
     pub chance: C,
@@ -186,6 +212,11 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
             Route::TestEndpoint => self.test_endpoint(call).await,
             Route::ListDeliveries => self.list_deliveries(call).await,
             Route::ShowDelivery => self.show_delivery(call).await,
+            Route::RetryDelivery => self.retry_delivery(call).await,
+            Route::Recover => self.recover(call).await,
+            Route::Cancel => self.cancel(call).await,
+            Route::ShowRecovery => self.show_recovery(call).await,
+            Route::CancelRecovery => self.cancel_recovery(call).await,
             Route::ShowEvent => self.show_event(call).await,
             Route::FindEvents => self.find_events(call).await,
             Route::ErasePayload => self.erase_payload(call).await,

@@ -2,9 +2,10 @@
 
 use api::http::{Request, UrlRequest, UrlResponse};
 use api::portal::PageAddress;
-use api::{Api, Rules};
+use api::{Api, Others, Rules};
 use aws::dynamo::{Store, Table, Tables};
 use aws::lambda::SenderFunction;
+use aws::sqs::{Queue, QueueUrls, Queues};
 use domain::settings::Lookup;
 use futures::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -33,6 +34,7 @@ async fn main() -> anyhow::Result<()> {
             Table::Deliveries,
             Table::ApiKeys,
             Table::ApiState,
+            Table::Jobs,
         ],
     )?;
     let rules = Rules {
@@ -43,7 +45,11 @@ async fn main() -> anyhow::Result<()> {
         frame_ancestors: settings.frame_ancestors()?,
     };
     let store = Store::new(&config, tables, rules.retention);
-    let outside = SenderFunction::new(&config, settings.text("SENDER_FUNCTION")?);
+    let queues = QueueUrls::from_settings(&settings, &[Queue::Send, Queue::Retry])?;
+    let outside = Others {
+        sender: SenderFunction::new(&config, settings.text("SENDER_FUNCTION")?),
+        queues: Queues::new(&config, queues),
+    };
     let api = Api { store, outside, chance: aws::clock::SystemChance, rules };
     let api = &api;
     lambda_runtime::run(service_fn(|event: LambdaEvent<UrlRequest>| async move {

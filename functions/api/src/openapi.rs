@@ -58,6 +58,9 @@ fn operation(entry: Entry, examples: &Value) -> Value {
     let mut responses = Map::new();
     let (status, schema) = operation.success;
     responses.insert(status.to_string(), success(&operation, schema, example(status)));
+    if let Some((status, schema)) = operation.also {
+        responses.insert(status.to_string(), success(&operation, Some(schema), example(status)));
+    }
     let refused = if operation.public { &[][..] } else { &ALWAYS[..] };
     for (status, words) in operation.refusals.iter().chain(refused) {
         responses.insert(status.to_string(), failure(*status, words, example(*status)));
@@ -114,6 +117,7 @@ fn links(id: &str) -> Map<String, Value> {
     };
     match id {
         "createEndpoint" => to("/v1/endpoints/{id}", "/id").collect(),
+        "recover" | "cancelWaiting" => to("/v1/recoveries/{id}", "/id").collect(),
         "listDeliveries" => to("/v1/deliveries/{id}", "/data/0/id").collect(),
         "findEvents" => to("/v1/events/{id}", "/data/0/id").collect(),
         _ => Map::new(),

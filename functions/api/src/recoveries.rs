@@ -68,7 +68,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         let task = task(&endpoint);
         let job = self.new_job(call, &endpoint, task, (from, to))?;
         if dry_run {
-            let (total, is_all) = self.count(&endpoint, &job, JOB_DRY_RUN_COUNTED).await?;
+            let (total, is_all) = self.count_wanted(&endpoint, &job, JOB_DRY_RUN_COUNTED).await?;
             let mut body = json!({"total": total});
             if !is_all {
                 body["at_least"] = true.into();
@@ -79,7 +79,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         if calls_it && endpoint.state != EndpointState::Enabled {
             return Err(ApiError::EndpointDisabled);
         }
-        let (expected, _) = self.count(&endpoint, &job, JOB_COUNTED).await?;
+        let (expected, _) = self.count_wanted(&endpoint, &job, JOB_COUNTED).await?;
         let job = Job { expected, ..job };
         if let Begun::Running(_) = self.store.begin(&job).await? {
             return Err(ApiError::RecoveryInProgress);
@@ -119,7 +119,12 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     }
 
     /// How many deliveries a job is about; and whether that is all, or as many as were looked at.
-    async fn count(&self, endpoint: &Endpoint, job: &Job, most: usize) -> Answer<(u64, bool)> {
+    async fn count_wanted(
+        &self,
+        endpoint: &Endpoint,
+        job: &Job,
+        most: usize,
+    ) -> Answer<(u64, bool)> {
         let (mut total, mut before) = (0, None);
         for _ in 0..most.div_ceil(JOB_PAGE) {
             let page = self.store.log(&job.query(endpoint.shards, before)).await?;

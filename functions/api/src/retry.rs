@@ -27,8 +27,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         }
         let (delivery_id, retry_id) = (delivery.id.clone(), retry.id.clone());
         let by = RetryBy::Manual;
-        let wake_up =
-            wakeup::Call::Retry(RetryCall { delivery_id, retry_id, by, is_copy: false });
+        let wake_up = wakeup::Call::Retry(RetryCall { delivery_id, retry_id, by, is_copy: false });
         if let Err(error) = send_one(&self.outside, Outgoing::new(wake_up, 0)).await {
             // It is on record and in `due`, so it will be made: the sweeper wakes it.
             tracing::warn!(delivery_id = %delivery.id, %error, "retry left to the sweeper");

@@ -21,6 +21,11 @@ pub enum Route {
     TestEndpoint,
     ListDeliveries,
     ShowDelivery,
+    RetryDelivery,
+    Recover,
+    Cancel,
+    ShowRecovery,
+    CancelRecovery,
     ShowEvent,
     FindEvents,
     ErasePayload,
@@ -42,6 +47,11 @@ impl Route {
             | Route::TestEndpoint
             | Route::ListDeliveries
             | Route::ShowDelivery
+            | Route::RetryDelivery
+            | Route::Recover
+            | Route::Cancel
+            | Route::ShowRecovery
+            | Route::CancelRecovery
             | Route::ShowEvent
             | Route::FindEvents
             | Route::ListEventTypes
@@ -74,7 +84,7 @@ const fn on(method: &'static str, path: &'static str, route: Route) -> Entry {
 }
 
 /// Every route there is.
-pub const ROUTES: [Entry; 19] = [
+pub const ROUTES: [Entry; 24] = [
     on("POST", "/v1/endpoints", Route::CreateEndpoint),
     on("GET", "/v1/endpoints", Route::ListEndpoints),
     on("GET", "/v1/endpoints/{id}", Route::ShowEndpoint),
@@ -87,6 +97,11 @@ pub const ROUTES: [Entry; 19] = [
     on("POST", "/v1/endpoints/{id}/test", Route::TestEndpoint),
     on("GET", "/v1/endpoints/{id}/deliveries", Route::ListDeliveries),
     on("GET", "/v1/deliveries/{id}", Route::ShowDelivery),
+    on("POST", "/v1/deliveries/{id}/retry", Route::RetryDelivery),
+    on("POST", "/v1/endpoints/{id}/recover", Route::Recover),
+    on("POST", "/v1/endpoints/{id}/cancel", Route::Cancel),
+    on("GET", "/v1/recoveries/{id}", Route::ShowRecovery),
+    on("POST", "/v1/recoveries/{id}/cancel", Route::CancelRecovery),
     on("GET", "/v1/events/{id}", Route::ShowEvent),
     on("GET", "/v1/events", Route::FindEvents),
     on("DELETE", "/v1/events/{id}/payload", Route::ErasePayload),

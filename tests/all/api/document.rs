@@ -99,7 +99,7 @@ fn every_route_says_what_it_answers() {
         for (method, operation) in methods.as_object().expect("methods") {
             let responses = operation["responses"].as_object().expect("responses");
             let good = responses.keys().filter(|status| status.starts_with('2')).count();
-            assert_eq!(good, 1, "{method} {path}");
+            assert!((1..=2).contains(&good), "{method} {path}");
             assert!(operation["operationId"].is_string(), "{method} {path}");
         }
     }

@@ -57,6 +57,18 @@ fn record() -> Value {
     recorder.call("GET", &format!("/v1/deliveries/{}", delivery.id), &nothing);
     recorder.call("GET", "/v1/deliveries/dlv_unknown", &nothing);
     recorder.call("GET", &format!("/v1/events/{}", delivery.event_id), &nothing);
+    let retry = format!("/v1/deliveries/{}/retry", delivery.id);
+    recorder.call("POST", &retry, &nothing);
+    recorder.call("POST", &retry, &nothing);
+    let mut window = json!({"from": "2026-06-07T00:00:00Z", "to": "2026-06-08T00:00:00Z"});
+    let recovery = recorder.call("POST", &below("/recover"), &window);
+    recorder.call("POST", &below("/recover"), &window);
+    let recovery = format!("/v1/recoveries/{}", recovery["id"].as_str().expect("an id"));
+    recorder.call("GET", &recovery, &nothing);
+    recorder.call("POST", &format!("{recovery}/cancel"), &nothing);
+    window["event"] = "email.delivered".into();
+    window["dry_run"] = true.into();
+    recorder.call("POST", &below("/cancel"), &window);
     let by_source = "/v1/events?account_id=acct_42&product=migosmtp&source_id=evt_123";
     recorder.call("GET", by_source, &nothing);
     recorder.call("GET", "/v1/event-types", &nothing);

@@ -8,8 +8,10 @@ mod erasure;
 mod examples;
 mod keys;
 mod portal;
+mod recoveries;
 mod registration;
 mod reports;
+mod retry;
 mod tenancy;
 mod test_events;
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use api::openapi::document;
 use domain::endpoint::EndpointState;
 use domain::envelope::Product;
-use domain::ids::AccountId;
+use domain::ids::{AccountId, JobId};
+use domain::job::JobState;
+use domain::ports::Fresh;
 use serde_json::{Value, json};
 use tests::world::World;
 
@@ -24,6 +26,7 @@ struct Side {
     delivery: String,
     event: String,
     source_id: String,
+    recovery: String,
 }
 
 impl Side {
@@ -66,9 +69,21 @@ fn sides(
             delivery: first.id.to_string(),
             event: first.event_id.to_string(),
             source_id: format!("{}0", names[nth]),
+            recovery: finished(&world, first).to_string(),
         }
     });
     (world, sides)
+}
+
+/// A recovery of a delivery's endpoint, over and done with.
+fn finished(world: &World, delivery: &domain::delivery::Delivery) -> JobId {
+    let mut job = tests::conformance::jobs::job(0, delivery.id.endpoint().as_str());
+    job.id = world.job_id().expect("never fails");
+    job.account_id = delivery.account_id.clone();
+    job.state = JobState::Finished;
+    let id = job.id.clone();
+    world.state().jobs.insert(id.clone(), job);
+    id
 }
 
 fn of_product(
@@ -114,6 +129,7 @@ fn routes(side: &Side) -> Vec<(String, String, Vec<String>)> {
             t if t.starts_with("/v1/endpoints/{id}") => &side.endpoint,
             t if t.starts_with("/v1/deliveries/{id}") => &side.delivery,
             t if t.starts_with("/v1/events/{id}") => &side.event,
+            t if t.starts_with("/v1/recoveries/{id}") => &side.recovery,
             t => panic!("whose id is it in {t}? tell this test"),
         };
         for (method, operation) in methods.as_object().expect("methods") {
@@ -152,7 +168,7 @@ fn things(world: &World) -> String {
     let state = world.state();
     let secrets: Vec<_> = state.secrets.iter().map(|(id, s)| (id, s.current.reveal())).collect();
     let links: Vec<_> = state.links.keys().collect();
-    let things = (&state.endpoints, &state.deliveries, &state.events, &state.queued);
+    let things = (&state.endpoints, &state.deliveries, &state.events, &state.queued, &state.jobs);
     format!("{things:?}{secrets:?}{links:?}{:?}", state.posts)
 }
 
@@ -162,6 +178,9 @@ fn body_of(method: &str, path: &str, foreign: &Side) -> Value {
     if path.starts_with("/v1/portal-links") {
         let (account, endpoint) = (&foreign.account, &foreign.endpoint);
         return json!({"account_id": account, "endpoint_id": endpoint, "expires_in": 60});
+    }
+    if path.ends_with("/recover") || path.ends_with("/cancel") {
+        return json!({"from": "2026-06-01T00:00:00Z", "to": "2026-07-01T00:00:00Z"});
     }
     if path.contains("/test") {
         return json!({"event": "email.delivered"});
@@ -194,7 +213,8 @@ fn sees_nothing(world: &World, ours: &Side, foreign: &Side) {
                 assert!(!reply.response.body.contains(MARK), "{words}");
                 assert!([200, 400, 403, 404].contains(&reply.status), "{words}");
                 let closed = reply.error() == (403, "insufficient_scope") && ours.is_portal();
-                let names = path.contains(&foreign.endpoint) || path.contains(&foreign.event);
+                let names = [&foreign.endpoint, &foreign.event, &foreign.recovery];
+                let names = names.iter().any(|id| path.contains(*id));
                 if names && !closed {
                     assert_eq!(reply.error(), (404, "not_found"), "{words}");
                 }

@@ -7,7 +7,8 @@ use domain::ports::{Begun, Jobs};
 
 use super::at;
 
-fn job(n: u8, endpoint: &str) -> Job {
+/// A job that begins.
+pub fn job(n: u8, endpoint: &str) -> Job {
     Job {
         id: JobId::from_random([n; 10]),
         account_id: AccountId::parse("acct_42").expect("valid"),

@@ -21,6 +21,8 @@ pub(super) struct Operation {
     pub body: Option<&'static str>,
     /// Status and schema of the answer when all is well.
     pub success: (u16, Option<&'static str>),
+    /// Another answer when all is well.
+    pub also: Option<(u16, &'static str)>,
     /// What else it answers, besides what every call may be answered.
     pub refusals: Vec<(u16, &'static str)>,
     /// Answers CSV, too.
@@ -73,6 +75,7 @@ fn plain(
         parameters: Vec::new(),
         body: None,
         success: (200, Some(schema)),
+        also: None,
         refusals: [&[BAD, LARGE], refusals].concat(),
         csv: false,
         public: false,
@@ -181,6 +184,50 @@ pub(super) fn of(route: Route) -> Operation {
             "One delivery with payload, headers and every attempt",
             "DeliveryDetail",
             &[GONE],
+        ),
+        Route::RetryDelivery => Operation {
+            success: (202, Some("OpenRetry")),
+            ..plain(
+                "retryDelivery",
+                "Retry Now: send the original bytes again at once, whatever the status",
+                "",
+                &[
+                    GONE,
+                    (409, "The endpoint is disabled, or a retry is under way"),
+                    (410, "The payload is gone"),
+                ],
+            )
+        },
+        Route::Recover => Operation {
+            body: Some("NewRecovery"),
+            success: (202, Some("Recovery")),
+            also: Some((200, "DryRun")),
+            ..plain(
+                "recover",
+                "Send again what is retrying, failed or skipped; a dry run only counts",
+                "",
+                &[GONE, (409, "The endpoint is disabled, or a job of it is running")],
+            )
+        },
+        Route::Cancel => Operation {
+            body: Some("NewCancellation"),
+            success: (202, Some("Recovery")),
+            also: Some((200, "DryRun")),
+            ..plain(
+                "cancelWaiting",
+                "End what waits as failed, cancelled; a dry run only counts",
+                "",
+                &[GONE, (409, "A job of the endpoint is running")],
+            )
+        },
+        Route::ShowRecovery => {
+            plain("showRecovery", "How far a recovery or cancellation is", "Recovery", &[GONE])
+        }
+        Route::CancelRecovery => plain(
+            "cancelRecovery",
+            "Stop a recovery or cancellation; what it has done stays done",
+            "Recovery",
+            &[GONE, LOST],
         ),
         Route::ShowEvent => plain("showEvent", "An event and all its deliveries", "Event", &[GONE]),
         Route::FindEvents => Operation {

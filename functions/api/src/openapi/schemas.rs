@@ -4,13 +4,14 @@
 use domain::catalogue::CATALOGUE;
 use domain::delivery::Outcome;
 use domain::envelope::Product;
-use domain::limits::{PORTAL_LINK_MAX_S, PORTAL_LINK_MIN_S};
+use domain::job::Recoverable;
+use domain::limits::{JOB_RATE_MAX, PORTAL_LINK_MAX_S, PORTAL_LINK_MIN_S};
 use serde_json::{Map, Value, json};
 
 /// All of them, by name.
 pub(super) fn all() -> Value {
     let mut all = Map::new();
-    for group in [endpoints(), deliveries(), events(), others()] {
+    for group in [endpoints(), deliveries(), events(), recoveries(), others()] {
         if let Value::Object(group) = group {
             all.extend(group);
         }
@@ -39,6 +40,7 @@ pub(super) fn of_parameter(name: &str) -> Value {
 pub(super) fn of_id(path: &str) -> Value {
     text(Some(match path {
         path if path.starts_with("/v1/endpoints") => "^ep_[a-z0-9]{1,32}$",
+        path if path.starts_with("/v1/recoveries") => "^rec_[0-9a-f]{20}$",
         path if path.starts_with("/v1/deliveries") => "^dlv_[a-z0-9_]{1,116}$",
         _ => "^evt_[0-9a-f]{32}$",
     }))
@@ -241,6 +243,37 @@ fn events() -> Value {
         "EventList": page_of("Event"),
         "EventType": event_type,
         "EventTypeList": page_of("EventType"),
+    })
+}
+
+fn recoveries() -> Value {
+    let one = json!({"type": "string", "enum": Recoverable::ALL.map(Recoverable::as_str)});
+    let some = json!({"type": "array", "items": one, "minItems": 1});
+    let window = [("from", of_parameter("time")), ("to", of_parameter("time"))];
+    let dry_run = [("dry_run?", json!({"type": "boolean", "default": false}))];
+    let rate = json!({"type": "integer", "minimum": 1, "maximum": JOB_RATE_MAX});
+    let recover = [("status?", json!({"oneOf": [one, some]})), ("max_per_second?", rate)];
+    let cancel = [("event?", of_parameter("event"))];
+    let states = ["running", "finished", "cancelled"];
+    json!({
+        "OpenRetry": object(&[
+            ("delivery_id", text(Some("^dlv_[a-z0-9_]+$"))),
+            ("retry_id", text(Some("^rty_[0-9a-f]{32}$"))),
+        ]),
+        "NewRecovery": object(&[&window[..], &recover, &dry_run].concat()),
+        "NewCancellation": object(&[&window[..], &cancel, &dry_run].concat()),
+        "DryRun": object(&[("total", number()), ("at_least?", json!({"type": "boolean"}))]),
+        "Recovery": object(&[
+            ("id", text(Some("^rec_[0-9a-f]{20}$"))),
+            ("kind", json!({"type": "string", "enum": ["recover", "cancel"]})),
+            ("endpoint_id", text(None)),
+            ("status", json!({"type": "string", "enum": states})),
+            ("total", number()),
+            ("done", number()),
+            ("succeeded", number()),
+            ("failed", number()),
+            ("created_at", time()),
+        ]),
     })
 }
 
