@@ -18,7 +18,8 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         if endpoint.state != EndpointState::Enabled {
             return Err(ApiError::EndpointDisabled);
         }
-        if self.store.event(&delivery.event_id).await?.is_none() {
+        let event = self.store.event(&delivery.event_id).await?;
+        if delivery.erased_at.is_some() || !event.is_some_and(|event| event.has_payload()) {
             return Err(ApiError::PayloadExpired);
         }
         let retry = open(self.chance.retry_id()?, RetryBy::Manual, call.now);

@@ -90,6 +90,10 @@ fn what_cannot_be_sent_is_refused() {
     let events = std::mem::take(&mut world.state().events);
     assert_eq!(retry(), "payload_expired");
     world.state().events = events;
+    let erase = |at| world.state().events.values_mut().for_each(|event| event.erased_at = at);
+    erase(Some(at));
+    assert_eq!(retry(), "payload_expired");
+    erase(None);
     assert_eq!(world.only_delivery(), delivery, "none of these left a trace");
     pass(&world, 31 * 86_400);
     assert_eq!(retry(), "not_found", "it has expired");

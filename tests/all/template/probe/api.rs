@@ -6,6 +6,8 @@ use domain::ports::DeliveryLog;
 use serde_json::{Value, json};
 use tests::stack::{ApiClient, Reply, Stack};
 
+use super::seen;
+
 /// Whether the API does its work. The endpoint has a delivery that is retrying.
 pub(super) async fn works(stack: &Stack, endpoint: &Endpoint) -> Result<(), String> {
     let operator = stack.client("operator").await;
@@ -33,6 +35,7 @@ pub(super) async fn works(stack: &Stack, endpoint: &Endpoint) -> Result<(), Stri
     let nothing = json!({});
     let test = json!({"event": "email.delivered"});
     let change = json!({"description": "probed"});
+    let window = json!({"from": "2020-01-01T00:00:00Z", "to": "2120-01-01T00:00:00Z"});
     for (client, method, path, body, status) in [
         (&operator, "GET", "v1/endpoints".to_owned(), &nothing, 200),
         (&account, "GET", "v1/endpoints".to_owned(), &nothing, 200),
@@ -48,12 +51,42 @@ pub(super) async fn works(stack: &Stack, endpoint: &Endpoint) -> Result<(), Stri
         (&account, "GET", format!("v1/events/{event}"), &nothing, 200),
         (&account, "GET", "v1/reports/messages".to_owned(), &nothing, 200),
         (&account, "POST", format!("{existing}/test"), &test, 200),
+        (&account, "POST", format!("v1/deliveries/{delivery}/retry"), &nothing, 202),
         (&account, "DELETE", format!("v1/events/{event}/payload"), &nothing, 204),
+        (&account, "POST", format!("{existing}/recover"), &window, 202),
         (&operator, "DELETE", created.clone(), &nothing, 204),
     ] {
         call(client, method, &path, body, &[], status).await?;
     }
-    Ok(())
+    jobs(stack, &account, &existing, &window).await
+}
+
+/// The recovery goes its way through the sender; when it is over, a cancellation follows it.
+async fn jobs(
+    stack: &Stack,
+    account: &ApiClient,
+    existing: &str,
+    window: &Value,
+) -> Result<(), String> {
+    let cancel = format!("{existing}/cancel");
+    let begun = seen(stack, "a cancellation begun", async || {
+        let reply = account.call("POST", &cancel, Some(window), &[]).await;
+        match reply.status {
+            202 => Ok(Some(reply.body["id"].as_str().unwrap_or_default().to_owned())),
+            409 => Ok(None), // the recovery is still running
+            _ => Err(format!("cancel: {reply:?}")),
+        }
+    });
+    let path = format!("v1/recoveries/{}", begun.await?);
+    let finished = seen(stack, "a cancellation finished", async || {
+        let reply = account.call("GET", &path, None, &[]).await;
+        match reply.body["status"].as_str() {
+            Some("finished") => Ok(Some(())),
+            Some("running") => Ok(None),
+            _ => Err(format!("cancellation: {reply:?}")),
+        }
+    });
+    finished.await
 }
 
 async fn call(
