@@ -4,6 +4,7 @@
 //! fine; 1 the answer is no (an event was refused, nothing was found); 2 wrong usage; 3 it could
 //! not be done.
 
+mod audit;
 mod check_url;
 mod deliveries;
 mod demo;
@@ -11,6 +12,7 @@ mod endpoints;
 mod events;
 mod keys;
 mod output;
+mod redrive;
 mod stack;
 
 use std::process::ExitCode;
@@ -62,6 +64,10 @@ enum Command {
     Keys(keys::Keys),
     /// Would the sender call a URL, and why not. Needs no stack.
     CheckUrl(check_url::CheckUrl),
+    /// Is every event delivered or about to be; exit code 1 if anything is unexplained.
+    Audit(audit::Audit),
+    /// Move what lies in the dead-letter queues back to work.
+    Redrive(redrive::Redrive),
     /// The demo receiver of the local stack.
     #[command(subcommand)]
     Demo(demo::Demo),
@@ -77,6 +83,8 @@ async fn main() -> ExitCode {
         Command::Deliveries(deliveries) => deliveries.run(json).await,
         Command::Keys(keys) => keys.run(json).await,
         Command::CheckUrl(check) => check.run(json),
+        Command::Audit(audit) => audit.run(json).await,
+        Command::Redrive(redrive) => redrive.run(json).await,
         Command::Demo(demo) => demo.run(json).await,
     };
     match done {

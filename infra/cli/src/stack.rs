@@ -60,6 +60,7 @@ impl Stack {
             (Table::Events, "EventsTable"),
             (Table::Deliveries, "DeliveriesTable"),
             (Table::ApiKeys, "ApiKeysTable"),
+            (Table::Jobs, "JobsTable"),
         ];
         let named = tables.into_iter().map(|(table, output)| Ok((table, self.output(output)?)));
         let tables = Tables::new(named.collect::<anyhow::Result<Vec<_>>>()?);
@@ -68,7 +69,16 @@ impl Stack {
 
     /// Its queues.
     pub fn queues(&self) -> anyhow::Result<Queues> {
-        let urls = QueueUrls::new([(Queue::Events, self.output("EventsQueueUrl")?)]);
+        let queues = [
+            (Queue::Events, "EventsQueueUrl"),
+            (Queue::Send, "SendQueueUrl"),
+            (Queue::Retry, "RetryQueueUrl"),
+            (Queue::EventsDlq, "EventsDlqUrl"),
+            (Queue::SendDlq, "SendDlqUrl"),
+            (Queue::RetryDlq, "RetryDlqUrl"),
+        ];
+        let named = queues.into_iter().map(|(queue, output)| Ok((queue, self.output(output)?)));
+        let urls = QueueUrls::new(named.collect::<anyhow::Result<Vec<_>>>()?);
         Ok(Queues::new(&self.config(), urls))
     }
 

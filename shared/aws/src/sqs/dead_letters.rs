@@ -70,19 +70,30 @@ impl DeadLetters for Queues {
 
 impl Backlog for Queues {
     async fn visible(&self, lane: Lane) -> PortResult<u64> {
-        const CALL: &str = "backlog.visible";
-        let wrong = |cause: &str| PortError::new(CALL, cause);
-        let url = self.urls.url(queue_of(lane)).map_err(|cause| wrong(&cause))?;
-        let name = QueueAttributeName::ApproximateNumberOfMessages;
-        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(name);
-        let answer = request.send().await.map_err(|error| port_error(CALL, &error))?;
-        let attributes = answer.attributes.unwrap_or_default();
-        let count = attributes.get(&QueueAttributeName::ApproximateNumberOfMessages);
-        count.and_then(|text| text.parse().ok()).ok_or_else(|| wrong("no count in the answer"))
+        self.count("backlog.visible", queue_of(lane)).await
     }
 }
 
 impl Queues {
+    /// Messages in a dead-letter queue that could be received now, approximately.
+    ///
+    /// # Errors
+    /// If SQS does not say.
+    pub async fn dead(&self, queue: Dlq) -> PortResult<u64> {
+        self.count("dead_letters.count", dead(queue)).await
+    }
+
+    async fn count(&self, call: &'static str, queue: Queue) -> PortResult<u64> {
+        let wrong = |cause: &str| PortError::new(call, cause);
+        let url = self.urls.url(queue).map_err(|cause| wrong(&cause))?;
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(name);
+        let answer = request.send().await.map_err(|error| port_error(call, &error))?;
+        let attributes = answer.attributes.unwrap_or_default();
+        let count = attributes.get(&QueueAttributeName::ApproximateNumberOfMessages);
+        count.and_then(|text| text.parse().ok()).ok_or_else(|| wrong("no count in the answer"))
+    }
+
     async fn delete_batch(&self, queue: Queue, batch: &[DeadLetter]) -> Vec<Result<(), String>> {
         let all = |cause: String| vec![Err(cause); batch.len()];
         let entry = |(place, letter): (usize, &DeadLetter)| {

@@ -1,0 +1,194 @@
+//! `webhooks audit`.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use aws::dynamo::Store;
+use clap::Args;
+use domain::audit::{Audit as Record, Finding, Stage};
+use domain::ports::{Audits as _, Clock as _};
+use serde_json::json;
+
+use crate::output::{self, plain, verdict};
+use crate::stack::Stack;
+
+/// How often it looks how far the audit is.
+const LOOK: Duration = Duration::from_millis(500);
+/// Characters of the bar.
+const BAR: u64 = 30;
+
+/// Compare events, deliveries and the index of what waits; exit code 1 if anything is unexplained.
+#[derive(Args)]
+pub struct Audit {
+    /// Look at what is at least this old, such as 15d, 12h, 30m, 0s. Younger than the usual 15d (or
+    /// RetentionDays less a day), what merely waits its turn in a queue is counted, too.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    older_than: Option<Duration>,
+}
+
+/// `15d`, `12h`, `30m`, `45s`.
+fn age(text: &str) -> Result<Duration, String> {
+    let wrong = || "must be a number and d, h, m or s, such as 15d".to_owned();
+    let (at, unit) = text.char_indices().next_back().ok_or_else(wrong)?;
+    let seconds = match unit {
+        'd' => 86_400,
+        'h' => 3_600,
+        'm' => 60,
+        's' => 1,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = text[..at].parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+impl Audit {
+    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
+        let store = Stack::local()?.store()?;
+        let asked = self.ask(&store).await?;
+        let done = follow(&store, &asked).await?;
+        if json {
+            output::json(&as_json(&done));
+        } else {
+            describe(&done);
+        }
+        Ok(done.unexplained == 0)
+    }
+
+    /// Asks for an audit, once another that is under way has ended.
+    async fn ask(&self, store: &Store) -> anyhow::Result<Record> {
+        loop {
+            let mut latest = store.audit().await?;
+            if let Some(running) = latest.as_ref().filter(|a| a.finished_at().is_none()) {
+                anstream::eprintln!("an audit from {} comes first", running.started_at);
+                latest = Some(follow(store, running).await?);
+            }
+            let now = aws::clock::SystemClock.now();
+            let cutoff = self.older_than.map(|age| now - age);
+            let asked = Record::begin(latest.as_ref(), cutoff, now);
+            if store.save_audit(latest.as_ref(), &asked).await? {
+                return Ok(asked);
+            }
+        }
+    }
+}
+
+/// Waits for the end of an audit. The sweeper makes it, run by run; here it is only looked at.
+async fn follow(store: &Store, asked: &Record) -> anyhow::Result<Record> {
+    let size = store.audit_size().await.unwrap_or(0);
+    let mut bar = Bar { shown: std::io::stderr().is_terminal() };
+    bar.say("waiting for the sweeper, which comes by every 5 minutes (locally every 2 s)");
+    loop {
+        let record = store.audit().await?.context("the audit's record is gone")?;
+        if record.started_at != asked.started_at {
+            bar.clear();
+            bail!("another audit was begun meanwhile, at {}", record.started_at);
+        }
+        if record.finished_at().is_some() && record.repairing.is_empty() {
+            bar.clear();
+            return Ok(record);
+        }
+        if record.examined > 0 {
+            bar.draw(&record, size);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// One line of a terminal, drawn again and again; nothing where nobody looks.
+struct Bar {
+    shown: bool,
+}
+
+impl Bar {
+    fn draw(&mut self, record: &Record, size: u64) {
+        let whole = size.max(record.examined).max(1);
+        let filled = usize::try_from(record.examined * BAR / whole).unwrap_or(0);
+        let bar =
+            format!("{:<width$}", "#".repeat(filled), width = usize::try_from(BAR).unwrap_or(0));
+        let reads = match record.stage {
+            Stage::Events(_) => "events",
+            Stage::Deliveries(_) | Stage::Finished(_) => "deliveries",
+        };
+        self.say(&format!(
+            "[{bar}] {} records, {} unexplained, {reads}",
+            record.examined, record.unexplained
+        ));
+    }
+
+    fn say(&mut self, text: &str) {
+        if self.shown {
+            let mut out = std::io::stderr().lock();
+            let _ = write!(out, "\r\x1b[K{text}");
+            let _ = out.flush();
+        }
+    }
+
+    fn clear(&mut self) {
+        self.say("");
+    }
+}
+
+fn describe(done: &Record) {
+    let cutoff = done.cutoff.map_or_else(|| "-".to_owned(), |cutoff| cutoff.to_string());
+    output::list(&[
+        ("records read", plain(done.examined)),
+        ("looked at", plain(format!("{}, from before {cutoff}", done.checked))),
+        ("unexplained", verdict(done.unexplained == 0, &done.unexplained.to_string())),
+    ]);
+    if done.unexplained == 0 {
+        return;
+    }
+    anstream::println!("\nAll of these were put back to work:");
+    for finding in &done.findings {
+        anstream::println!("  {}", words(finding));
+    }
+    let more = done.unexplained.saturating_sub(done.findings.len() as u64);
+    if more > 0 {
+        anstream::println!("  and {more} more, named in the sweeper's log");
+    }
+}
+
+fn words(finding: &Finding) -> String {
+    match finding {
+        Finding::Missing { event, delivery } => {
+            format!("{delivery} is not on record, and {event} lists it")
+        }
+        Finding::Forgotten(delivery) => format!("{delivery} is open, and nothing would wake it"),
+        Finding::Unreadable(key) => format!("{key} cannot be read (it stays as it is)"),
+    }
+}
+
+fn as_json(done: &Record) -> serde_json::Value {
+    let finding = |finding: &Finding| match finding {
+        Finding::Missing { event, delivery } => {
+            json!({"kind": "missing", "event_id": event, "delivery_id": delivery})
+        }
+        Finding::Forgotten(delivery) => json!({"kind": "forgotten", "delivery_id": delivery}),
+        Finding::Unreadable(key) => json!({"kind": "unreadable", "key": key}),
+    };
+    json!({
+        "unexplained": done.unexplained,
+        "findings": done.findings.iter().map(finding).collect::<Vec<_>>(),
+        "examined": done.examined,
+        "checked": done.checked,
+        "cutoff": done.cutoff,
+        "started_at": done.started_at,
+        "finished_at": done.finished_at(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_as_people_write_them() {
+        for (text, seconds) in [("15d", 1_296_000), ("12h", 43_200), ("30m", 1_800), ("0s", 0)] {
+            assert_eq!(age(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "15", "d", "-1d", "1.5h", "1w", "1 d", "99999999999d", "5ü"] {
+            assert!(age(text).is_err(), "{text}");
+        }
+    }
+}
