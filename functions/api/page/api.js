@@ -27,16 +27,22 @@ async function call(method, path, body, headers = {}) {
   try {
     response = await fetch(new URL(`v1/${path}`, document.baseURI), options);
   } catch {
-    throw new Refusal(0, { error: 'offline', message: 'No connection to the server. Trying again helps' });
+    throw new Refusal(0, {
+      error: 'offline',
+      message: 'No connection to the server. Trying again helps',
+    });
   }
   const text = await response.text();
   let answer = null;
   try {
     answer = text ? JSON.parse(text) : null;
-  } catch { /* a gateway's own page: the status says enough */ }
+  } catch {
+    /* a gateway's own page: the status says enough */
+  }
   if (response.ok) return answer;
   const refusal = new Refusal(response.status, answer);
-  if (response.status === 401) signOut('This key or link does not work: it is wrong, expired or revoked.');
+  if (response.status === 401)
+    signOut('This key or link does not work: it is wrong, expired or revoked.');
   throw refusal;
 }
 
@@ -82,6 +88,9 @@ export const recoveries = {
 let types;
 /** The published kinds of events; read once. */
 export function eventTypes() {
-  types ??= get('event-types').then((page) => page.data, () => (types = undefined) ?? []);
+  types ??= get('event-types').then(
+    (page) => page.data,
+    () => (types = undefined) ?? [],
+  );
   return types;
 }

@@ -28,7 +28,10 @@ async function show(focus = true) {
   if (!currentKey() && view !== checkView) return fill(main, signInView());
   const id = path.match(pattern)?.[1];
   try {
-    const node = await view({ id: id && decodeURIComponent(id), query: new URLSearchParams(query) }, signal);
+    const node = await view(
+      { id: id && decodeURIComponent(id), query: new URLSearchParams(query) },
+      signal,
+    );
     if (signal.aborted) return undefined;
     fill(main, node);
     if (focus) main.focus({ preventScroll: false });
@@ -39,36 +42,70 @@ async function show(focus = true) {
 }
 
 function navigation(path) {
-  const link = (address, text) => el('a', { href: `#${address}`, 'aria-current': path.startsWith(address) ? 'page' : null }, text);
-  fill(document.getElementById('nav'), currentKey() && link('/endpoints', 'Endpoints'),
-    link('/check', 'Signature checker'), currentKey() && button('Sign out', () => signOut(), { class: 'quiet' }));
+  const link = (address, text) =>
+    el(
+      'a',
+      { href: `#${address}`, 'aria-current': path.startsWith(address) ? 'page' : null },
+      text,
+    );
+  fill(
+    document.getElementById('nav'),
+    currentKey() && link('/endpoints', 'Endpoints'),
+    link('/check', 'Signature checker'),
+    currentKey() && button('Sign out', () => signOut(), { class: 'quiet' }),
+  );
 }
 
 function trouble(problem) {
   const gone = problem.status === 404;
-  return el('section', { class: 'card' },
+  return el(
+    'section',
+    { class: 'card' },
     el('h1', {}, gone ? 'Not here' : 'That did not work'),
     el('p', {}, gone ? 'There is no such thing, or this key does not open it.' : problem.message),
-    el('div', { class: 'actions' }, button('Try again', () => show()), el('a', { href: '#/endpoints' }, 'All endpoints')));
+    el(
+      'div',
+      { class: 'actions' },
+      button('Try again', () => show()),
+      el('a', { href: '#/endpoints' }, 'All endpoints'),
+    ),
+  );
 }
 
 function signInView(reason = '') {
-  const input = el('input', { type: 'password', id: 'key', autocomplete: 'off', spellcheck: 'false', required: true,
-    'aria-describedby': 'key-help key-problem' });
+  const input = el('input', {
+    type: 'password',
+    id: 'key',
+    autocomplete: 'off',
+    spellcheck: 'false',
+    required: true,
+    'aria-describedby': 'key-help key-problem',
+  });
   const enter = (event) => {
     event.preventDefault();
     if (!input.value.trim()) return;
     signIn(input.value);
     show();
   };
-  return el('section', { class: 'card narrow' },
+  return el(
+    'section',
+    { class: 'card narrow' },
     el('h1', {}, 'See what happened to your webhooks'),
     el('p', {}, 'Open this page from your dashboard, or sign in with an API key.'),
-    el('form', { onsubmit: enter },
-      el('label', { for: 'key' }, 'API key'), input,
-      el('p', { id: 'key-help', class: 'muted' }, 'Kept for this tab only. It leaves the page in no other way than with its own calls.'),
+    el(
+      'form',
+      { onsubmit: enter },
+      el('label', { for: 'key' }, 'API key'),
+      input,
+      el(
+        'p',
+        { id: 'key-help', class: 'muted' },
+        'Kept for this tab only. It leaves the page in no other way than with its own calls.',
+      ),
       el('p', { id: 'key-problem', class: 'problem', role: 'alert' }, reason),
-      el('button', { type: 'submit', class: 'primary' }, 'Sign in')));
+      el('button', { type: 'submit', class: 'primary' }, 'Sign in'),
+    ),
+  );
 }
 
 onSignOut((reason) => {

@@ -11,7 +11,10 @@ export function timeline(attempts) {
 }
 
 export function fillTimeline(list, attempts) {
-  return fill(list, [...attempts].reverse().map((one, nth) => attempt(one, nth === 0)));
+  return fill(
+    list,
+    [...attempts].reverse().map((one, nth) => attempt(one, nth === 0)),
+  );
 }
 
 /** One attempt: what came back, in plain words, how long it took, and the answer's beginning. */
@@ -19,19 +22,38 @@ export function attempt(one, isLatest = true) {
   const good = one.outcome === 'succeeded';
   const by = trigger(one);
   const hint = isLatest ? advice(one) : '';
-  return el('li', { class: good ? 'ok' : 'bad' },
-    el('div', { class: 'attempt' },
-      el('span', { class: `state ${good ? 'ok' : 'bad'}` }, icon(good ? 'check' : 'cross'), outcome(one)),
+  return el(
+    'li',
+    { class: good ? 'ok' : 'bad' },
+    el(
+      'div',
+      { class: 'attempt' },
+      el(
+        'span',
+        { class: `state ${good ? 'ok' : 'bad'}` },
+        icon(good ? 'check' : 'cross'),
+        outcome(one),
+      ),
       by && el('span', { class: 'tag' }, by),
-      el('span', { class: 'muted' }, `Attempt ${one.number} · `, time(one.at, { seconds: true }),
-        ` · ${duration(one.duration_ms)}`)),
+      el(
+        'span',
+        { class: 'muted' },
+        `Attempt ${one.number} · `,
+        time(one.at, { seconds: true }),
+        ` · ${duration(one.duration_ms)}`,
+      ),
+    ),
     one.error && el('p', {}, el('bdi', {}, plain(sentence(one.error)))),
     hint && el('p', { class: 'hint' }, hint),
     one.response_body
-      ? el('details', { open: isLatest && !good },
-        el('summary', {}, 'Your server\'s answer'),
-        textBox(one.response_body, `Answer to attempt ${one.number}`))
-      : one.http_status && el('p', { class: 'muted' }, 'The answer had no body.'));
+      ? el(
+          'details',
+          { open: isLatest && !good },
+          el('summary', {}, "Your server's answer"),
+          textBox(one.response_body, `Answer to attempt ${one.number}`),
+        )
+      : one.http_status && el('p', { class: 'muted' }, 'The answer had no body.'),
+  );
 }
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;

@@ -7,8 +7,24 @@ import { every } from './when.js';
 export async function deliveryView({ id }, signal) {
   const delivery = await deliveries.show(id);
   const { node, update } = row(delivery, signal, { open: true });
-  every(() => 3000, async () => update(await deliveries.show(id)), signal);
-  return el('div', {},
-    el('p', { class: 'back' }, el('a', { href: `#/endpoints/${encodeURIComponent(delivery.endpoint_id)}` }, 'All deliveries of this endpoint')),
-    el('h1', {}, 'Delivery'), el('ol', { class: 'log' }, node));
+  every(
+    () => 3000,
+    async () => update(await deliveries.show(id)),
+    signal,
+  );
+  return el(
+    'div',
+    {},
+    el(
+      'p',
+      { class: 'back' },
+      el(
+        'a',
+        { href: `#/endpoints/${encodeURIComponent(delivery.endpoint_id)}` },
+        'All deliveries of this endpoint',
+      ),
+    ),
+    el('h1', {}, 'Delivery'),
+    el('ol', { class: 'log' }, node),
+  );
 }

@@ -11,7 +11,8 @@ const CODES = {
 
 /** A refusal in words that fit this page. */
 export function explain(refusal) {
-  if (refusal.status === 405 || refusal.status === 501) return 'This installation does not offer that yet.';
+  if (refusal.status === 405 || refusal.status === 501)
+    return 'This installation does not offer that yet.';
   return CODES[refusal.code] ?? refusal.message;
 }
 
@@ -29,9 +30,16 @@ export function open(title, build, { wide = false } = {}) {
       box.remove();
       resolve(answer);
     });
-    fill(box,
-      el('div', { class: 'dialog-head' }, heading, button('Close', () => close(), { class: 'quiet' })),
-      build(close));
+    fill(
+      box,
+      el(
+        'div',
+        { class: 'dialog-head' },
+        heading,
+        button('Close', () => close(), { class: 'quiet' }),
+      ),
+      build(close),
+    );
     document.body.append(box);
     box.showModal();
     (box.querySelector('[autofocus]') ?? heading).focus();
@@ -44,15 +52,23 @@ export function confirm(title, text, label, work, { danger = false } = {}) {
     const problem = el('p', { class: 'problem', role: 'alert' });
     const act = async () => {
       try {
-        close(await work() ?? true);
+        close((await work()) ?? true);
       } catch (refusal) {
         fill(problem, explain(refusal));
       }
     };
-    return el('div', {}, [text].flat().map((one) => el('p', {}, one)), problem,
-      el('div', { class: 'actions' },
+    return el(
+      'div',
+      {},
+      [text].flat().map((one) => el('p', {}, one)),
+      problem,
+      el(
+        'div',
+        { class: 'actions' },
         button(label, act, { class: danger ? 'danger' : 'primary', autofocus: true }),
-        button('Leave it as it is', () => close())));
+        button('Leave it as it is', () => close()),
+      ),
+    );
   });
 }
 
@@ -60,8 +76,13 @@ export function confirm(title, text, label, work, { danger = false } = {}) {
 export function form(fields, label, save, extra = []) {
   const problem = el('p', { class: 'problem', role: 'alert' });
   const submit = el('button', { type: 'submit', class: 'primary' }, label);
-  const node = el('form', { novalidate: true }, fields.map((one) => one.node), problem,
-    el('div', { class: 'actions' }, submit, extra));
+  const node = el(
+    'form',
+    { novalidate: true },
+    fields.map((one) => one.node),
+    problem,
+    el('div', { class: 'actions' }, submit, extra),
+  );
   node.addEventListener('submit', (event) => {
     event.preventDefault();
     busy(submit, async () => {
@@ -71,7 +92,10 @@ export function form(fields, label, save, extra = []) {
         await save();
       } catch (refusal) {
         const guilty = fields.find((one) => one.name === refusal.field);
-        if (guilty) guilty.blame(refusal.message.replace(/^[A-Za-z]+(_[a-z]+)*(?= (is|must) )/, guilty.label ?? '$&'));
+        if (guilty)
+          guilty.blame(
+            refusal.message.replace(/^[A-Za-z]+(_[a-z]+)*(?= (is|must) )/, guilty.label ?? '$&'),
+          );
         else fill(problem, explain(refusal));
       }
     });

@@ -7,7 +7,11 @@ export function el(name, attributes = {}, ...children) {
 
 /** An SVG element. */
 export function svg(name, attributes = {}, ...children) {
-  return furnish(document.createElementNS('http://www.w3.org/2000/svg', name), attributes, children);
+  return furnish(
+    document.createElementNS('http://www.w3.org/2000/svg', name),
+    attributes,
+    children,
+  );
 }
 
 function furnish(node, attributes, children) {
@@ -28,7 +32,9 @@ export function fill(node, ...children) {
 
 /** Without what is absent, so that `condition && child` can be written. */
 function present(children) {
-  return children.flat(2).filter((child) => child !== undefined && child !== null && child !== false);
+  return children
+    .flat(2)
+    .filter((child) => child !== undefined && child !== null && child !== false);
 }
 
 /** Sets a text, and leaves the node alone if it says so already. */
@@ -54,8 +60,11 @@ const ICONS = {
 
 /** A drawing that only repeats what is written beside it. */
 export function icon(name) {
-  return svg('svg', { class: 'icon', viewBox: '0 0 16 16', 'aria-hidden': 'true' },
-    svg('path', { d: ICONS[name] }));
+  return svg(
+    'svg',
+    { class: 'icon', viewBox: '0 0 16 16', 'aria-hidden': 'true' },
+    svg('path', { d: ICONS[name] }),
+  );
 }
 
 let made = 0;
@@ -101,10 +110,14 @@ export async function copy(text) {
 
 /** A button that copies what `text()` says, and says so. */
 export function copyButton(label, text, attributes = {}) {
-  const node = button(label, async () => {
-    await copy(await text());
-    say(node, 'Copied');
-    setTimeout(() => say(node, label), 1500);
-  }, { class: 'small', ...attributes });
+  const node = button(
+    label,
+    async () => {
+      await copy(await text());
+      say(node, 'Copied');
+      setTimeout(() => say(node, label), 1500);
+    },
+    { class: 'small', ...attributes },
+  );
   return node;
 }

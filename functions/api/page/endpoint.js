@@ -41,15 +41,25 @@ export async function endpointView({ id, query }, signal) {
   function show() {
     fill(name, el('bdi', {}, plain(endpoint.url)));
     fill(chip, healthChip(endpoint));
-    fill(about, [endpoint.description && plain(endpoint.description), subscriptions(endpoint), endpoint.id].filter(Boolean).join(' · '));
+    fill(
+      about,
+      [endpoint.description && plain(endpoint.description), subscriptions(endpoint), endpoint.id]
+        .filter(Boolean)
+        .join(' · '),
+    );
     const isOn = endpoint.status === 'enabled';
     const label = isOn ? 'Disable' : 'Enable';
     if (actions.dataset.shown !== label) {
       actions.dataset.shown = label;
-      fill(actions,
+      fill(
+        actions,
         button('Send test event', () => sendTest(endpoint).then(look), { class: 'primary' }),
-        !isVisitor() && [button('Edit', () => edit(endpoint).then(changeTo)), button('Rotate secret', () => rotate(endpoint))],
-        isOn ? button('Disable', disable) : button('Enable', enable));
+        !isVisitor() && [
+          button('Edit', () => edit(endpoint).then(changeTo)),
+          button('Rotate secret', () => rotate(endpoint)),
+        ],
+        isOn ? button('Disable', disable) : button('Enable', enable),
+      );
     }
     told.show(endpoint);
   }
@@ -67,10 +77,16 @@ export async function endpointView({ id, query }, signal) {
   }
 
   async function disable() {
-    await confirm('Disable this endpoint?',
-      ['Nothing will be sent to it until it is enabled again. What is waiting ends as failed.',
-        'When you enable it, you can have all that it missed sent again.'],
-      'Disable', async () => changeTo(await endpoints.disable(id)), { danger: true });
+    await confirm(
+      'Disable this endpoint?',
+      [
+        'Nothing will be sent to it until it is enabled again. What is waiting ends as failed.',
+        'When you enable it, you can have all that it missed sent again.',
+      ],
+      'Disable',
+      async () => changeTo(await endpoints.disable(id)),
+      { danger: true },
+    );
   }
 
   /** Takes note of deliveries as they are now. */
@@ -79,7 +95,9 @@ export async function endpointView({ id, query }, signal) {
       if (JSON.stringify(recent.get(delivery.id)) !== JSON.stringify(delivery)) newsAt = Date.now();
       recent.set(delivery.id, delivery);
     }
-    const ordered = [...recent.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : -1)).slice(0, SHOWN);
+    const ordered = [...recent.values()]
+      .sort((a, b) => (a.created_at < b.created_at ? 1 : -1))
+      .slice(0, SHOWN);
     recent.clear();
     for (const delivery of ordered) recent.set(delivery.id, delivery);
     drawn.show(ordered);
@@ -96,11 +114,20 @@ export async function endpointView({ id, query }, signal) {
   }
 
   function empty() {
-    return el('section', { class: 'card' },
+    return el(
+      'section',
+      { class: 'card' },
       el('h2', {}, 'Nothing was delivered yet'),
-      el('p', {}, 'The first event of ', el('b', {}, subscriptions(endpoint)), ' will appear here by itself, with every attempt. ',
-        'To see one now, send a test event.'),
-      teach());
+      el(
+        'p',
+        {},
+        'The first event of ',
+        el('b', {}, subscriptions(endpoint)),
+        ' will appear here by itself, with every attempt. ',
+        'To see one now, send a test event.',
+      ),
+      teach(),
+    );
   }
 
   show();
@@ -109,9 +136,20 @@ export async function endpointView({ id, query }, signal) {
   await table.start(first);
   told.resume(endpoint);
   every(() => (Date.now() - newsAt < QUIET_AFTER_MS ? BUSY_MS : QUIET_MS), look, signal);
-  const go = (changed) => { location.hash = `#/endpoints/${encodeURIComponent(id)}${write(changed)}`; };
-  return el('div', {},
+  const go = (changed) => {
+    location.hash = `#/endpoints/${encodeURIComponent(id)}${write(changed)}`;
+  };
+  return el(
+    'div',
+    {},
     el('p', { class: 'back' }, el('a', { href: '#/endpoints' }, 'All endpoints')),
-    el('div', { class: 'title' }, name, chip), about, actions, told.node, drawn.node,
-    el('h2', {}, 'Delivery log'), bar(filters, go), table.node);
+    el('div', { class: 'title' }, name, chip),
+    about,
+    actions,
+    told.node,
+    drawn.node,
+    el('h2', {}, 'Delivery log'),
+    bar(filters, go),
+    table.node,
+  );
 }

@@ -36,26 +36,64 @@ export async function endpointsView(_, signal) {
     return cards.append(made.node);
   }
 
-  const create = () => edit(null, [...found.values()].map((one) => one.endpoint));
+  const create = () =>
+    edit(
+      null,
+      [...found.values()].map((one) => one.endpoint),
+    );
   const nothing = el('div');
   const summary = el('p', { class: 'muted' });
-  const empty = () => el('section', { class: 'card' },
-    el('h2', {}, 'No endpoints yet'),
-    el('p', {}, 'An endpoint is an HTTPS address of yours. We POST every event you subscribe to, signed, and keep a record of each attempt.'),
-    !isVisitor() && el('div', { class: 'actions' }, button('Create your first endpoint', create, { class: 'primary' })),
-    teach());
+  const empty = () =>
+    el(
+      'section',
+      { class: 'card' },
+      el('h2', {}, 'No endpoints yet'),
+      el(
+        'p',
+        {},
+        'An endpoint is an HTTPS address of yours. We POST every event you subscribe to, ' +
+          'signed, and keep a record of each attempt.',
+      ),
+      !isVisitor() &&
+        el(
+          'div',
+          { class: 'actions' },
+          button('Create your first endpoint', create, { class: 'primary' }),
+        ),
+      teach(),
+    );
 
   await read();
-  every(() => 30_000, () => read(), signal);
-  return el('div', {},
-    el('div', { class: 'title' }, el('div', {}, el('h1', {}, 'Endpoints'), summary), !isVisitor() && button('Create endpoint', create)),
-    nothing, cards, more);
+  every(
+    () => 30_000,
+    () => read(),
+    signal,
+  );
+  return el(
+    'div',
+    {},
+    el(
+      'div',
+      { class: 'title' },
+      el('div', {}, el('h1', {}, 'Endpoints'), summary),
+      !isVisitor() && button('Create endpoint', create),
+    ),
+    nothing,
+    cards,
+    more,
+  );
 }
 
 function summed(all) {
   const failing = all.filter((one) => one.failing_since && one.status === 'enabled').length;
   const disabled = all.filter((one) => one.status === 'disabled').length;
-  return [count(all.length, 'endpoint'), failing && `${failing} failing`, disabled && `${disabled} disabled`].filter(Boolean).join(', ');
+  return [
+    count(all.length, 'endpoint'),
+    failing && `${failing} failing`,
+    disabled && `${disabled} disabled`,
+  ]
+    .filter(Boolean)
+    .join(', ');
 }
 
 function card(first, signal) {
@@ -64,15 +102,33 @@ function card(first, signal) {
   const name = el('a', { href: `#/endpoints/${encodeURIComponent(first.id)}`, class: 'mono wrap' });
   const about = el('p', { class: 'muted wrap' });
   const drawn = strip();
-  const node = el('li', { class: 'card' }, el('div', { class: 'title' }, el('h2', {}, name), chip), about, why, drawn.node);
+  const node = el(
+    'li',
+    { class: 'card' },
+    el('div', { class: 'title' }, el('h2', {}, name), chip),
+    about,
+    why,
+    drawn.node,
+  );
   const show = (endpoint) => {
     fill(name, el('bdi', {}, plain(endpoint.url)));
     fill(chip, healthChip(endpoint));
-    fill(about, [endpoint.description && plain(endpoint.description), subscriptions(endpoint), endpoint.account_id].filter(Boolean).join(' · '));
+    fill(
+      about,
+      [
+        endpoint.description && plain(endpoint.description),
+        subscriptions(endpoint),
+        endpoint.account_id,
+      ]
+        .filter(Boolean)
+        .join(' · '),
+    );
     fill(why, health(endpoint).why);
   };
   show(first);
-  onceSeen(node, signal, async () => drawn.show((await endpoints.deliveries(first.id, { limit: SHOWN })).data));
+  onceSeen(node, signal, async () =>
+    drawn.show((await endpoints.deliveries(first.id, { limit: SHOWN })).data),
+  );
   return { node, show };
 }
 

@@ -1,4 +1,4 @@
-// What of the log is shown. The choice stands in the address, so that it can be sent to a colleague.
+// What of the log is shown. The choice stands in the address, fit to be sent to a colleague.
 import { el, freshId } from './dom.js';
 import { eventTypes } from './api.js';
 
@@ -8,16 +8,32 @@ const STATUSES = {
   delivered: ['Delivered', ['succeeded']],
   skipped: ['Not sent', ['skipped']],
 };
-const WITHIN = { '': 'Any time', 1: 'Last hour', 24: 'Last 24 hours', 168: 'Last 7 days', between: 'Between …' };
+const WITHIN = {
+  '': 'Any time',
+  1: 'Last hour',
+  24: 'Last 24 hours',
+  168: 'Last 7 days',
+  between: 'Between …',
+};
 
 /** The filters in an address's query. */
 export function read(query) {
-  return { show: 'all', event: '', within: '', from: '', to: '', find: '', ...Object.fromEntries(query) };
+  return {
+    show: 'all',
+    event: '',
+    within: '',
+    from: '',
+    to: '',
+    find: '',
+    ...Object.fromEntries(query),
+  };
 }
 
 /** The query of an address, without what says nothing. */
 export function write(filters) {
-  const said = Object.entries(filters).filter(([name, value]) => value && !(name === 'show' && value === 'all'));
+  const said = Object.entries(filters).filter(
+    ([name, value]) => value && !(name === 'show' && value === 'all'),
+  );
   return said.length ? `?${new URLSearchParams(said)}` : '';
 }
 
@@ -31,7 +47,11 @@ export function asQuery(filters, now = Date.now()) {
   return {
     status: statuses(filters),
     event: filters.event,
-    from: hours ? new Date(now - hours * 3_600_000).toISOString() : between ? local(filters.from) : undefined,
+    from: hours
+      ? new Date(now - hours * 3_600_000).toISOString()
+      : between
+        ? local(filters.from)
+        : undefined,
     to: between ? local(filters.to) : undefined,
   };
 }
@@ -41,32 +61,77 @@ const statuses = (filters) => (STATUSES[filters.show] ?? STATUSES.all)[1];
 /** Whether a delivery that has just appeared belongs into what is shown. */
 export function takes(filters, delivery) {
   const { status, event, from, to } = asQuery(filters);
-  return (!status.length || status.includes(delivery.status)) && (!event || event === delivery.event)
-    && (!from || delivery.created_at >= from) && (!to || delivery.created_at < to);
+  return (
+    (!status.length || status.includes(delivery.status)) &&
+    (!event || event === delivery.event) &&
+    (!from || delivery.created_at >= from) &&
+    (!to || delivery.created_at < to)
+  );
 }
 
 /** The bar of filters; `go(filters)` shows the log anew. */
 export function bar(filters, go) {
   const change = (some) => go({ ...filters, find: '', ...some });
-  const tabs = Object.entries(STATUSES).map(([name, [word]]) => el('button', {
-    type: 'button', class: 'small', 'aria-pressed': String(filters.show === name && !filters.find), onclick: () => change({ show: name }),
-  }, word));
+  const tabs = Object.entries(STATUSES).map(([name, [word]]) =>
+    el(
+      'button',
+      {
+        type: 'button',
+        class: 'small',
+        'aria-pressed': String(filters.show === name && !filters.find),
+        onclick: () => change({ show: name }),
+      },
+      word,
+    ),
+  );
   const names = el('datalist', { id: freshId() });
-  eventTypes().then((types) => names.append(...types.map((type) => el('option', { value: type.event }))));
-  const event = el('input', { type: 'text', list: names.id, value: filters.event, placeholder: 'Any event', autocapitalize: 'none', spellcheck: 'false' });
+  eventTypes().then((types) =>
+    names.append(...types.map((type) => el('option', { value: type.event }))),
+  );
+  const event = el('input', {
+    type: 'text',
+    list: names.id,
+    value: filters.event,
+    placeholder: 'Any event',
+    autocapitalize: 'none',
+    spellcheck: 'false',
+  });
   event.addEventListener('change', () => change({ event: event.value.trim() }));
-  const within = el('select', {}, Object.entries(WITHIN).map(([value, word]) => el('option', { value, selected: filters.within === value }, word)));
+  const within = el(
+    'select',
+    {},
+    Object.entries(WITHIN).map(([value, word]) =>
+      el('option', { value, selected: filters.within === value }, word),
+    ),
+  );
   within.addEventListener('change', () => change({ within: within.value }));
-  const find = el('input', { type: 'search', value: filters.find, placeholder: 'evt_… or your own id', autocapitalize: 'none', spellcheck: 'false' });
-  return el('div', { class: 'filters', role: 'search', 'aria-label': 'Delivery log' },
+  const find = el('input', {
+    type: 'search',
+    value: filters.find,
+    placeholder: 'evt_… or your own id',
+    autocapitalize: 'none',
+    spellcheck: 'false',
+  });
+  return el(
+    'div',
+    { class: 'filters', role: 'search', 'aria-label': 'Delivery log' },
     el('div', { class: 'segments', role: 'group', 'aria-label': 'Status' }, tabs),
-    labelled('Event', event), names,
+    labelled('Event', event),
+    names,
     labelled('Time', within),
     filters.within === 'between' && ['from', 'to'].map((name) => moment(name, filters, change)),
-    el('form', { onsubmit: (submit) => {
-      submit.preventDefault();
-      go({ ...filters, find: find.value.trim() });
-    } }, labelled('Find by event id', find), el('button', { type: 'submit' }, 'Find')));
+    el(
+      'form',
+      {
+        onsubmit: (submit) => {
+          submit.preventDefault();
+          go({ ...filters, find: find.value.trim() });
+        },
+      },
+      labelled('Find by event id', find),
+      el('button', { type: 'submit' }, 'Find'),
+    ),
+  );
 }
 
 function moment(name, filters, change) {
@@ -76,5 +141,6 @@ function moment(name, filters, change) {
 }
 
 function labelled(text, input) {
-  return el('label', { class: 'inline' }, el('span', {}, text), input);
+  input.id = freshId();
+  return el('div', { class: 'inline' }, el('label', { for: input.id }, text), input);
 }

@@ -14,9 +14,12 @@ async function lookUp(id, endpoint) {
   const own = /^evt_(test_)?[0-9a-f]{32}$/.test(id) ? await absent(events.show(id)) : null;
   if (own) return own.deliveries;
   const products = endpoint.product ? [endpoint.product] : PRODUCTS;
-  const asked = products.map((product) => absent(
-    events.find({ account_id: endpoint.account_id, product, source_id: id })));
-  return (await Promise.all(asked)).flatMap((page) => page?.data ?? []).flatMap((event) => event.deliveries);
+  const asked = products.map((product) =>
+    absent(events.find({ account_id: endpoint.account_id, product, source_id: id })),
+  );
+  return (await Promise.all(asked))
+    .flatMap((page) => page?.data ?? [])
+    .flatMap((event) => event.deliveries);
 }
 
 /** Null for what is not there or not for this key to see. */

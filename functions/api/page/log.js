@@ -22,16 +22,22 @@ export function log(endpoint, filters, signal, { empty, changed }) {
     const known = rows.get(delivery.id);
     if (known) return known.update(delivery);
     const made = row(delivery, signal, { changed });
-    const after = [...rows.values()].find((other) => isOlder(other.delivery, delivery));
-    if (after) list.insertBefore(made.node, after.node);
-    else list.append(made.node);
+    const after = [...list.children].find(({ dataset }) =>
+      isOlder(rows.get(dataset.id).delivery, delivery),
+    );
+    list.insertBefore(made.node, after ?? null);
     rows.set(delivery.id, made);
     return undefined;
   }
 
   async function readOn(first = null) {
     older.textContent = 'Reading …';
-    const page = first ?? await endpoints.deliveries(endpoint.id, { ...asQuery(filters), cursor: cursor ?? undefined });
+    const page =
+      first ??
+      (await endpoints.deliveries(endpoint.id, {
+        ...asQuery(filters),
+        cursor: cursor ?? undefined,
+      }));
     cursor = page.next_cursor;
     page.data.forEach(put);
     older.hidden = !cursor;
@@ -48,30 +54,44 @@ export function log(endpoint, filters, signal, { empty, changed }) {
   /** Shows what is asked for: the first page, or what was found. */
   async function start(first) {
     if (!filters.find) return readOn(isOpen(filters) ? first : null);
-    const found = await find(filters.find, endpoint).catch((refusal) => (refusal.status === 404 ? [] : Promise.reject(refusal)));
+    const found = await find(filters.find, endpoint).catch((refusal) =>
+      refusal.status === 404 ? [] : Promise.reject(refusal),
+    );
     found.forEach(put);
-    fill(note, found.length ? `${count(found.length, 'delivery', 'deliveries')} of this event to this endpoint.`
-      : 'No delivery of that event to this endpoint. Ids are kept for 30 days; check the other endpoints, too.');
+    fill(
+      note,
+      found.length
+        ? `${count(found.length, 'delivery', 'deliveries')} of this event to this endpoint.`
+        : 'No delivery of that event to this endpoint. Ids are kept for 30 days; check the ' +
+            'other endpoints, too.',
+    );
     return undefined;
   }
 
   /** Takes in the latest deliveries, and looks after rows whose next attempt is due. */
   async function refresh(latest) {
     const ids = new Set(latest.map((delivery) => delivery.id));
-    const fresh = latest.filter((delivery) => !rows.has(delivery.id) && !filters.find && takes(filters, delivery));
+    const fresh = latest.filter(
+      (delivery) => !rows.has(delivery.id) && !filters.find && takes(filters, delivery),
+    );
     latest.filter((delivery) => rows.has(delivery.id)).forEach(put);
     fresh.forEach(put);
     if (fresh.length) {
       announce(`${count(fresh.length, 'new delivery', 'new deliveries')}`);
       tell();
     }
-    const due = [...rows.values()].map((one) => one.delivery).filter((one) => !ids.has(one.id) && isDue(one));
+    const due = [...rows.values()]
+      .map((one) => one.delivery)
+      .filter((one) => !ids.has(one.id) && isDue(one));
     for (const one of due.slice(0, LOOKED_AFTER)) put(await deliveries.show(one.id));
   }
 
-  new IntersectionObserver((seen) => {
-    if (seen.some((one) => one.isIntersecting) && !older.hidden) older.click();
-  }, { rootMargin: '200px' }).observe(older);
+  new IntersectionObserver(
+    (seen) => {
+      if (seen.some((one) => one.isIntersecting) && !older.hidden) older.click();
+    },
+    { rootMargin: '200px' },
+  ).observe(older);
 
   return { node: el('div', {}, note, list, nothing, older), start, refresh };
 }
@@ -82,7 +102,9 @@ export async function latest(endpoint, limit = LATEST) {
 }
 
 function isOlder(one, other) {
-  return one.created_at < other.created_at || (one.created_at === other.created_at && one.id < other.id);
+  return (
+    one.created_at < other.created_at || (one.created_at === other.created_at && one.id < other.id)
+  );
 }
 
 function isDue({ status, next_attempt_at: at, gives_up_at: end }) {

@@ -16,11 +16,14 @@ export function notices(signal, { enable, reread }) {
   function begun(endpoint) {
     return (started) => {
       job = started;
-      fill(offers, progress(started, endpoint, signal, () => {
-        job = null;
-        offered = null;
-        reread();
-      }));
+      fill(
+        offers,
+        progress(started, endpoint, signal, () => {
+          job = null;
+          offered = null;
+          reread();
+        }),
+      );
     };
   }
 
@@ -30,13 +33,22 @@ export function notices(signal, { enable, reread }) {
     /** State that lasts. */
     show(endpoint) {
       const { why, tone } = health(endpoint);
-      fill(standing, why && el('div', { class: `notice ${tone}` }, el('p', {}, why),
-        endpoint.status === 'disabled' && button('Enable', enable, { class: 'primary' })));
+      fill(
+        standing,
+        why &&
+          el(
+            'div',
+            { class: `notice ${tone}` },
+            el('p', {}, why),
+            endpoint.status === 'disabled' && button('Enable', enable, { class: 'primary' }),
+          ),
+      );
     },
 
     /** After enabling: what came meanwhile. */
     missed(endpoint, what) {
-      if (what && what.skipped + what.failed > 0) fill(offers, missed(endpoint, what, begun(endpoint)));
+      if (what && what.skipped + what.failed > 0)
+        fill(offers, missed(endpoint, what, begun(endpoint)));
     },
 
     /** Picks up a job that was under way when the page was left. */
@@ -49,7 +61,9 @@ export function notices(signal, { enable, reread }) {
     async look(endpoint, recent) {
       if (job || endpoint.status !== 'enabled') return;
       const good = latestSuccess(recent);
-      const waits = recent.some((one) => one.status === 'retrying' && one.attempts.length && one.attempts.at(-1).at < good);
+      const waits = recent.some(
+        (one) => one.status === 'retrying' && one.attempts.length && one.attempts.at(-1).at < good,
+      );
       if (!waits) {
         if (offered) fill(offers);
         offered = null;
@@ -58,7 +72,11 @@ export function notices(signal, { enable, reread }) {
       if (offered) return;
       offered = true;
       const now = Date.now();
-      const range = { from: new Date(now - OPEN_AT_MOST_MS).toISOString(), to: new Date(now).toISOString(), status: ['retrying'] };
+      const range = {
+        from: new Date(now - OPEN_AT_MOST_MS).toISOString(),
+        to: new Date(now).toISOString(),
+        status: ['retrying'],
+      };
       const waiting = await howMany(endpoint, range);
       if (waiting) fill(offers, answersAgain(endpoint, waiting, range, begun(endpoint)));
     },
@@ -66,6 +84,9 @@ export function notices(signal, { enable, reread }) {
 }
 
 function latestSuccess(recent) {
-  const times = recent.flatMap((one) => one.attempts).filter((one) => one.outcome === 'succeeded').map((one) => one.at);
+  const times = recent
+    .flatMap((one) => one.attempts)
+    .filter((one) => one.outcome === 'succeeded')
+    .map((one) => one.at);
   return times.sort().at(-1) ?? '';
 }

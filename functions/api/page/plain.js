@@ -2,7 +2,11 @@
 import { button, el, fill, freshId } from './dom.js';
 
 // Control characters, marks that reverse the direction of text, and characters of no width.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
+const UNSEEN = new RegExp(
+  '[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200b-\\u200f' +
+    '\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ufff9-\\ufffb]',
+  'g',
+);
 const SHOWN_AT_ONCE = 20_000;
 
 /** The text with what cannot be seen spelled out: `‹U+202E›`. */
@@ -19,11 +23,15 @@ export function textBox(text, label) {
   const id = freshId();
   box.id = id;
   fill(box, shown.slice(0, SHOWN_AT_ONCE), '…');
-  const more = button(`Show all ${Math.ceil(shown.length / 1024)} KB`, () => {
-    fill(box, shown);
-    more.remove();
-    box.focus();
-  }, { class: 'small', 'aria-controls': id });
+  const more = button(
+    `Show all ${Math.ceil(shown.length / 1024)} KB`,
+    () => {
+      fill(box, shown);
+      more.remove();
+      box.focus();
+    },
+    { class: 'small', 'aria-controls': id },
+  );
   return el('div', {}, box, more);
 }
 

@@ -6,7 +6,7 @@ import { recall, remember } from './session.js';
 import { every } from './when.js';
 import { count } from './words.js';
 
-const OVER = ['finished', 'done', 'completed', 'succeeded', 'cancelled', 'failed'];
+const OVER = ['finished', 'cancelled'];
 
 /** How many deliveries a range holds; null if the API cannot say. */
 export async function howMany(endpoint, range) {
@@ -35,9 +35,14 @@ export async function underWay(endpoint) {
 export function progress(job, endpoint, signal, over = () => {}) {
   const label = el('p', { id: freshId() });
   const bar = el('progress', { 'aria-labelledby': label.id });
-  const cancel = button('Cancel', () => confirm('Stop sending again?',
-    'What has been sent stays sent. The rest stays as it is, and can be sent again later.',
-    'Stop sending', () => recoveries.cancel(job.id).then(look)));
+  const cancel = button('Cancel', () =>
+    confirm(
+      'Stop sending again?',
+      'What has been sent stays sent. The rest stays as it is, and can be sent again later.',
+      'Stop sending',
+      () => recoveries.cancel(job.id).then(look),
+    ),
+  );
   const node = el('div', { class: 'notice idle' }, label, bar, cancel);
   const stopped = new AbortController();
   signal.addEventListener('abort', () => stopped.abort());
@@ -67,35 +72,62 @@ export function progress(job, endpoint, signal, over = () => {}) {
 const verdict = ({ status }) => (status === 'cancelled' ? 'Stopped' : 'Sent again');
 
 function tally({ total, done = 0, succeeded = 0, failed = 0 }) {
-  const of = total === undefined ? `${done}` : `${done.toLocaleString('en')} of ${total.toLocaleString('en')}`;
-  return `${of} done, ${succeeded.toLocaleString('en')} delivered, ${failed.toLocaleString('en')} failed.`;
+  const of =
+    total === undefined
+      ? `${done}`
+      : `${done.toLocaleString('en')} of ${total.toLocaleString('en')}`;
+  return (
+    `${of} done, ${succeeded.toLocaleString('en')} delivered, ` +
+    `${failed.toLocaleString('en')} failed.`
+  );
 }
 
 /** "Re-send missed events", after an endpoint was switched on again. */
 export function missed(endpoint, { skipped, failed, from, to }, begun) {
   const total = skipped + failed;
   const range = { from, to };
-  return offer(`While this endpoint was disabled it missed ${count(total, 'event')}.`,
-    `Re-send ${count(total, 'missed event')}`, endpoint, range, begun);
+  return offer(
+    `While this endpoint was disabled it missed ${count(total, 'event')}.`,
+    `Re-send ${count(total, 'missed event')}`,
+    endpoint,
+    range,
+    begun,
+  );
 }
 
 /** "Your endpoint answers again", with what still waits for its next attempt. */
 export function answersAgain(endpoint, waiting, range, begun) {
-  return offer(`Your endpoint answers again. ${waiting.toLocaleString('en')} waiting.`, 'Send now', endpoint, range, begun, 'ok');
+  return offer(
+    `Your endpoint answers again. ${waiting.toLocaleString('en')} waiting.`,
+    'Send now',
+    endpoint,
+    range,
+    begun,
+    'ok',
+  );
 }
 
 function offer(text, label, endpoint, range, begun, tone = 'warn') {
   const problem = el('p', { class: 'problem', role: 'alert' });
-  const node = el('div', { class: `notice ${tone}` }, el('p', {}, text),
-    button(label, async () => {
-      try {
-        const job = await recover(endpoint, range);
-        node.remove();
-        begun(job);
-      } catch (refusal) {
-        fill(problem, explain(refusal));
-      }
-    }, { class: 'primary' }),
-    button('Not now', () => node.remove(), { class: 'quiet' }), problem);
+  const node = el(
+    'div',
+    { class: `notice ${tone}` },
+    el('p', {}, text),
+    button(
+      label,
+      async () => {
+        try {
+          const job = await recover(endpoint, range);
+          node.remove();
+          begun(job);
+        } catch (refusal) {
+          fill(problem, explain(refusal));
+        }
+      },
+      { class: 'primary' },
+    ),
+    button('Not now', () => node.remove(), { class: 'quiet' }),
+    problem,
+  );
   return node;
 }

@@ -15,16 +15,32 @@ export function row(delivery, signal, { open = false, changed = () => {} } = {})
   let fetched = null;
   const id = freshId();
   const cells = {
-    state: el('span', { class: 'c-state' }), tries: el('span', { class: 'c-tries' }),
-    last: el('span', { class: 'c-last' }), next: el('p', { class: 'c-next' }),
+    state: el('span', { class: 'c-state' }),
+    tries: el('span', { class: 'c-tries' }),
+    last: el('span', { class: 'c-last' }),
+    next: el('p', { class: 'c-next' }),
     result: el('p', { class: 'c-result', role: 'status' }),
   };
-  const toggle = el('button', { type: 'button', class: 'toggle', 'aria-expanded': 'false', 'aria-controls': id },
-    icon('more'), time(delivery.created_at, { seconds: true }),
-    el('bdi', { class: 'c-event' }, plain(delivery.event)), cells.state, cells.last, cells.tries);
+  const toggle = el(
+    'button',
+    { type: 'button', class: 'toggle', 'aria-expanded': 'false', 'aria-controls': id },
+    icon('more'),
+    time(delivery.created_at, { seconds: true }),
+    el('bdi', { class: 'c-event' }, plain(delivery.event)),
+    cells.state,
+    cells.last,
+    cells.tries,
+  );
   const again = button('Retry Now', retryNow, { class: 'again' });
   const body = el('div', { id, class: 'expanded', hidden: true });
-  const node = el('li', { class: 'row', 'data-id': delivery.id }, el('div', { class: 'line' }, toggle, again), cells.next, cells.result, body);
+  const node = el(
+    'li',
+    { class: 'row', 'data-id': delivery.id },
+    el('div', { class: 'line' }, toggle, again),
+    cells.next,
+    cells.result,
+    body,
+  );
   const timelineList = el('ol', { class: 'timeline', reversed: true });
 
   toggle.addEventListener('click', () => (body.hidden ? expand() : collapse()));
@@ -37,7 +53,12 @@ export function row(delivery, signal, { open = false, changed = () => {} } = {})
     const last = newer.attempts.at(-1);
     fill(cells.state, state(newer));
     say(cells.last, last ? outcome(last) : '');
-    say(cells.tries, newer.attempts.length ? `${newer.attempts.length} ${newer.attempts.length === 1 ? 'attempt' : 'attempts'}` : '');
+    say(
+      cells.tries,
+      newer.attempts.length
+        ? `${newer.attempts.length} ${newer.attempts.length === 1 ? 'attempt' : 'attempts'}`
+        : '',
+    );
     fill(cells.next, next(newer) ?? '');
     again.setAttribute('aria-label', `Retry Now: ${newer.event}`);
     again.hidden = newer.status === 'succeeded' && body.hidden;
@@ -56,9 +77,11 @@ export function row(delivery, signal, { open = false, changed = () => {} } = {})
     again.hidden = false;
     toggle.setAttribute('aria-expanded', 'true');
     const sent = el('div', {}, el('p', { class: 'muted' }, 'Reading …'));
-    fill(body,
+    fill(
+      body,
       el('section', {}, el('h3', {}, 'What happened'), timelineList),
-      el('section', {}, el('h3', {}, 'What was sent'), sent, identity()));
+      el('section', {}, el('h3', {}, 'What was sent'), sent, identity()),
+    );
     showAttempts();
     return load(sent);
   }
@@ -66,25 +89,51 @@ export function row(delivery, signal, { open = false, changed = () => {} } = {})
   function showAttempts() {
     if (current.attempts.length) fillTimeline(timelineList, current.attempts);
     else {
-      fill(timelineList, el('li', { class: 'muted' }, current.status === 'skipped'
-        ? 'Nothing was sent, because the endpoint was disabled at that moment. Retry Now sends it once the endpoint is enabled.'
-        : 'No attempt was made yet.'));
+      fill(
+        timelineList,
+        el(
+          'li',
+          { class: 'muted' },
+          current.status === 'skipped'
+            ? 'Nothing was sent, because the endpoint was disabled at that moment. Retry ' +
+                'Now sends it once the endpoint is enabled.'
+            : 'No attempt was made yet.',
+        ),
+      );
     }
   }
 
   async function load(sent) {
     try {
       fetched ??= await deliveries.show(current.id);
-      fill(sent, request(fetched), el('p', {}, el('a', { href: `#/check/${encodeURIComponent(current.id)}` }, 'Signature refused? Check it')));
+      fill(
+        sent,
+        request(fetched),
+        el(
+          'p',
+          {},
+          el(
+            'a',
+            { href: `#/check/${encodeURIComponent(current.id)}` },
+            'Signature refused? Check it',
+          ),
+        ),
+      );
     } catch (refusal) {
       fill(sent, el('p', { class: 'problem' }, refusal.message));
     }
   }
 
   function identity() {
-    const line = (name, value) => value && [el('dt', {}, name), el('dd', {}, el('bdi', {}, plain(value)))];
-    return el('dl', { class: 'headers' },
-      line('Event id', current.event_id), line('Its source\'s id', current.source_id), line('Delivery id', current.id));
+    const line = (name, value) =>
+      value && [el('dt', {}, name), el('dd', {}, el('bdi', {}, plain(value)))];
+    return el(
+      'dl',
+      { class: 'headers' },
+      line('Event id', current.event_id),
+      line("Its source's id", current.source_id),
+      line('Delivery id', current.id),
+    );
   }
 
   async function retryNow() {
@@ -98,9 +147,13 @@ export function row(delivery, signal, { open = false, changed = () => {} } = {})
         update(answered);
         const good = last.outcome === 'succeeded';
         cells.result.className = `c-result ${good ? 'ok' : 'bad'}`;
-        say(cells.result, good
-          ? `Retry Now: ${outcome(last)}. Delivered.`
-          : `Retry Now: ${outcome(last)}. ${answered.next_attempt_at ? 'The schedule goes on as before.' : ''}`);
+        say(
+          cells.result,
+          good
+            ? `Retry Now: ${outcome(last)}. Delivered.`
+            : `Retry Now: ${outcome(last)}. ` +
+                `${answered.next_attempt_at ? 'The schedule goes on as before.' : ''}`,
+        );
       } else say(cells.result, 'Still under way. The row will show how it ends.');
     } catch (refusal) {
       if (signal.aborted) return;
@@ -114,5 +167,12 @@ export function row(delivery, signal, { open = false, changed = () => {} } = {})
 
   update(delivery);
   if (open) expand();
-  return { node, update, retryNow, get delivery() { return current; } };
+  return {
+    node,
+    update,
+    retryNow,
+    get delivery() {
+      return current;
+    },
+  };
 }

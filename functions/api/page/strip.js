@@ -1,4 +1,4 @@
-// The last deliveries at a glance: a bar each, oldest left. Height and form say what colour repeats.
+// The last deliveries at a glance: a bar each, oldest left. Height says what colour repeats.
 import { el, fill, svg } from './dom.js';
 import { moment } from './when.js';
 import { count } from './words.js';
@@ -17,7 +17,12 @@ const BARS = {
 
 /** A strip; `show` takes deliveries, newest first. */
 export function strip() {
-  const drawing = svg('svg', { class: 'strip', viewBox: `0 0 ${SHOWN * STEP} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img' });
+  const drawing = svg('svg', {
+    class: 'strip',
+    viewBox: `0 0 ${SHOWN * STEP} ${HEIGHT}`,
+    preserveAspectRatio: 'none',
+    role: 'img',
+  });
   const summary = el('figcaption', { class: 'muted' });
   const node = el('figure', { hidden: true }, drawing, summary);
   const show = (deliveries) => {
@@ -25,7 +30,10 @@ export function strip() {
     node.hidden = shown.length === 0;
     const text = summed(shown);
     drawing.setAttribute('aria-label', text);
-    fill(drawing, shown.map((one, nth) => bar(one, SHOWN - 1 - nth)));
+    fill(
+      drawing,
+      shown.map((one, nth) => bar(one, SHOWN - 1 - nth)),
+    );
     fill(summary, text);
   };
   return { node, show };
@@ -33,8 +41,11 @@ export function strip() {
 
 function bar({ status, event, created_at: at }, place) {
   const [height, word] = BARS[status] ?? BARS.pending;
-  return svg('rect', { class: `bar ${status}`, x: place * STEP + 1, y: HEIGHT - height, width: STEP - 2, height },
-    svg('title', {}, `${moment(at)} ${event}: ${word}`));
+  return svg(
+    'rect',
+    { class: `bar ${status}`, x: place * STEP + 1, y: HEIGHT - height, width: STEP - 2, height },
+    svg('title', {}, `${moment(at)} ${event}: ${word}`),
+  );
 }
 
 function summed(deliveries) {

@@ -10,8 +10,15 @@ export function sendTest(endpoint) {
     const result = el('div', { role: 'status' });
     eventTypes().then((types) => {
       const names = types.map((type) => type.event).filter((name) => subscribes(endpoint, name));
-      const own = endpoint.event_types.filter((name) => !name.includes('*') && !names.includes(name));
-      fill(choice, [...names, ...own].map((name) => el('option', { selected: name === 'email.delivered' }, name)));
+      const own = endpoint.event_types.filter(
+        (name) => !name.includes('*') && !names.includes(name),
+      );
+      fill(
+        choice,
+        [...names, ...own].map((name) =>
+          el('option', { selected: name === 'email.delivered' }, name),
+        ),
+      );
     });
     const send = el('button', { type: 'submit', class: 'primary' }, 'Send');
     const submit = (event) => {
@@ -26,13 +33,32 @@ export function sendTest(endpoint) {
         }
       });
     };
-    return el('form', { onsubmit: submit },
-      el('p', {}, 'It is signed like every event and marked with ', el('code', {}, 'X-Webhook-Test: true'), '. It does not appear in the log.'),
-      el('label', { for: 'test-event' }, 'Event'), choice, result,
-      el('div', { class: 'actions' }, send, button('Done', () => close())));
+    return el(
+      'form',
+      { onsubmit: submit },
+      el(
+        'p',
+        {},
+        'It is signed like every event and marked with ',
+        el('code', {}, 'X-Webhook-Test: true'),
+        '. It does not appear in the log.',
+      ),
+      el('label', { for: 'test-event' }, 'Event'),
+      choice,
+      result,
+      el(
+        'div',
+        { class: 'actions' },
+        send,
+        button('Done', () => close()),
+      ),
+    );
   });
 }
 
 function subscribes({ event_types: types }, name) {
-  return types.some((type) => type === '*' || type === name || (type.endsWith('.*') && name.startsWith(type.slice(0, -1))));
+  return types.some(
+    (type) =>
+      type === '*' || type === name || (type.endsWith('.*') && name.startsWith(type.slice(0, -1))),
+  );
 }

@@ -20,8 +20,12 @@ export function time(iso, options) {
 /** `4 min 12 s`, `2 h 10 min`, `3 days 4 h`: the two largest parts. */
 export function span(ms) {
   const s = Math.max(0, Math.round(ms / 1000));
-  const parts = [[Math.floor(s / 86400), s >= 172800 ? 'days' : 'day'],
-    [Math.floor(s / 3600) % 24, 'h'], [Math.floor(s / 60) % 60, 'min'], [s % 60, 's']];
+  const parts = [
+    [Math.floor(s / 86400), s >= 172800 ? 'days' : 'day'],
+    [Math.floor(s / 3600) % 24, 'h'],
+    [Math.floor(s / 60) % 60, 'min'],
+    [s % 60, 's'],
+  ];
   const first = parts.findIndex(([count]) => count > 0);
   if (first < 0) return '0 s';
   const shown = parts.slice(first, first + 2).filter(([count]) => count > 0);
@@ -84,9 +88,13 @@ export function every(ms, work, signal) {
 export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
-    signal?.addEventListener('abort', () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    }, { once: true });
+    signal?.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      },
+      { once: true },
+    );
   });
 }

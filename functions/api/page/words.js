@@ -1,4 +1,4 @@
-// States and outcomes in people's words. Every state has an icon and a word; colour only repeats it.
+// States and outcomes in people's words. Each has an icon and a word; colour only repeats it.
 import { el, icon } from './dom.js';
 import { countdown, moment } from './when.js';
 
@@ -20,7 +20,9 @@ export function state(delivery) {
 export function next(delivery) {
   switch (delivery.status) {
     case 'pending':
-      return delivery.next_attempt_at ? ['First attempt ', countdown(delivery.next_attempt_at)] : null;
+      return delivery.next_attempt_at
+        ? ['First attempt ', countdown(delivery.next_attempt_at)]
+        : null;
     case 'retrying':
       return delivery.next_attempt_at
         ? ['Next attempt ', countdown(delivery.next_attempt_at, 'is being made')]
@@ -33,13 +35,19 @@ export function next(delivery) {
 }
 
 function noneLeft(delivery) {
-  return `No attempts left; marked failed at ${moment(delivery.gives_up_at)}. Retry Now still works.`;
+  return (
+    `No attempts left; marked failed at ${moment(delivery.gives_up_at)}. Retry Now ` +
+    `still works.`
+  );
 }
 
 function ended({ reason, attempts }) {
   switch (reason) {
     case 'exhausted':
-      return `All ${attempts.filter((one) => one.trigger === 'schedule').length} attempts failed. Retry Now still works.`;
+      return (
+        `All ${attempts.filter((one) => one.trigger === 'schedule').length} attempts ` +
+        `failed. Retry Now still works.`
+      );
     case 'endpoint_disabled':
       return 'The endpoint was disabled before it answered.';
     case 'endpoint_deleted':
@@ -98,19 +106,31 @@ export function advice(attempt) {
     case 'succeeded':
       return '';
     default:
-      return attempt.error ? '' : 'Check that the address in the endpoint\'s URL is right and reachable.';
+      return attempt.error
+        ? ''
+        : "Check that the address in the endpoint's URL is right and reachable.";
   }
 }
 
 function forStatus(status, at) {
   if (status === 401 || status === 403) {
-    return 'Your server did not accept who we are. If it verifies signatures, try the signature checker.';
+    return (
+      'Your server did not accept who we are. If it verifies signatures, try the ' +
+      'signature checker.'
+    );
   }
-  if (status === 404 || status === 405) return 'Check the path in the endpoint\'s URL: it must take POST.';
-  if (status === 413) return 'Events can be up to 256 KiB; raise the limit of your server or proxy.';
+  if (status === 404 || status === 405)
+    return "Check the path in the endpoint's URL: it must take POST.";
+  if (status === 413)
+    return 'Events can be up to 256 KiB; raise the limit of your server or proxy.';
   if (status === 429) return 'Set "At most per second" on the endpoint, and we go slower.';
-  if (status >= 500) return `Your server failed while handling it. Look into its log at ${moment(at, { seconds: true })}.`;
-  if (status >= 300 && status < 400) return 'Redirects are not followed: put the final address into the endpoint.';
+  if (status >= 500)
+    return (
+      `Your server failed while handling it. Look into its log at ` +
+      `${moment(at, { seconds: true })}.`
+    );
+  if (status >= 300 && status < 400)
+    return 'Redirects are not followed: put the final address into the endpoint.';
   return 'Only 200 to 299 count as received.';
 }
 
@@ -119,13 +139,25 @@ export function health(endpoint) {
   if (endpoint.status === 'disabled') {
     const since = endpoint.disabled_at ? ` since ${moment(endpoint.disabled_at)}` : '';
     return endpoint.disabled_reason === 'failing'
-      ? { tone: 'bad', mark: 'stop', word: 'Disabled', why: `Switched off${since}: every attempt had failed for days.` }
+      ? {
+          tone: 'bad',
+          mark: 'stop',
+          word: 'Disabled',
+          why: `Switched off${since}: every attempt had failed for days.`,
+        }
       : { tone: 'idle', mark: 'stop', word: 'Disabled', why: `Switched off by hand${since}.` };
   }
   if (endpoint.failing_since) {
     const then = endpoint.disable_due_at
-      ? ` It will be disabled on ${moment(endpoint.disable_due_at, { day: true })} unless an attempt succeeds.` : '';
-    return { tone: 'warn', mark: 'warn', word: 'Failing', why: `Failing since ${moment(endpoint.failing_since)}.${then}` };
+      ? ` It will be disabled on ${moment(endpoint.disable_due_at, { day: true })} unless ` +
+        `an attempt succeeds.`
+      : '';
+    return {
+      tone: 'warn',
+      mark: 'warn',
+      word: 'Failing',
+      why: `Failing since ${moment(endpoint.failing_since)}.${then}`,
+    };
   }
   return { tone: 'ok', mark: 'check', word: 'Enabled', why: '' };
 }
