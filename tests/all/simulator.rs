@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use tests::simulator::{Told, tell};
+use tests::simulator::{Told, tell, tell_and_tamper};
 
 /// Histories told by every test run; `tests/examples/soak.rs` tells as many as one likes.
 const SEEDS: u64 = 2_000;
@@ -39,4 +39,11 @@ fn without_faults_nothing_happens_twice() {
     // Every fifth history has none.
     let all = told((0..500).step_by(5));
     assert_eq!((all.extra_posts, all.faults.total()), (0, 0));
+}
+
+#[test]
+fn whatever_is_taken_away_at_rest_is_found() {
+    for seed in 0..300 {
+        tell_and_tamper(seed).unwrap_or_else(|violation| panic!("{violation}"));
+    }
 }

@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --release -p tests --example soak -- --histories 1000000
 //! cargo run --release -p tests --example soak -- --seed 46      # one, with its story
+//! cargo run --release -p tests --example soak -- --only killed  # one kind of fault
 //! ```
 
 #![expect(clippy::print_stdout, reason = "a report on the terminal")]
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use tests::simulator::{Told, Violation, tell};
+use tests::simulator::{Plan, Told, Violation, tell_plan};
 
 /// Histories between two looks at the progress.
 const STRIDE: u64 = 100;
@@ -22,19 +23,21 @@ fn main() -> ExitCode {
     let mut histories = 100_000;
     let mut first = 0;
     let mut arguments = std::env::args().skip(1);
+    let mut only = None;
     while let Some(name) = arguments.next() {
-        let number = arguments.next().and_then(|text| text.parse().ok());
-        match (name.as_str(), number) {
+        let value = arguments.next().unwrap_or_default();
+        match (name.as_str(), value.parse().ok()) {
+            ("--only", _) if Plan::from_seed(0).only(&value).is_some() => only = Some(value),
             ("--histories", Some(number)) => histories = number,
             ("--from", Some(number)) => first = number,
             ("--seed", Some(number)) => (first, histories) = (number, 1),
             _ => {
-                eprintln!("usage: soak [--histories N] [--from SEED] | --seed SEED");
+                eprintln!("usage: soak [--histories N] [--from SEED] [--only FAULT] | --seed SEED");
                 return ExitCode::from(2);
             }
         }
     }
-    let (told, violations) = soak(first, histories);
+    let (told, violations) = soak(first, histories, only.as_deref());
     println!(
         "histories   {histories}, seeds from {first}\n{told:#?}\nviolations  {}",
         violations.len()
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
     if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn soak(first: u64, histories: u64) -> (Told, Vec<Violation>) {
+fn soak(first: u64, histories: u64, only: Option<&str>) -> (Told, Vec<Violation>) {
     let next = AtomicU64::new(0);
     let all = Mutex::new((Told::default(), Vec::new()));
     let work = || {
@@ -55,7 +58,12 @@ fn soak(first: u64, histories: u64) -> (Told, Vec<Violation>) {
                 return;
             }
             for nth in from..(from + STRIDE).min(histories) {
-                let result = tell(first + nth);
+                let plan = Plan::from_seed(first + nth);
+                let plan = match only {
+                    Some(fault) => plan.only(fault).expect("checked above"),
+                    None => plan,
+                };
+                let result = tell_plan(plan);
                 let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
                 match result {
                     Ok(told) => all.0 = all.0.plus(told),

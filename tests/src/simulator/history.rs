@@ -1,5 +1,7 @@
 //! One history: random steps under faults, then rest.
 
+mod upkeep;
+
 use std::time::Duration;
 
 use domain::delivery::Outcome;
@@ -35,6 +37,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same, but with one kind of fault alone; `None` if there is no such kind.
+    pub fn only(mut self, fault: &str) -> Option<Self> {
+        self.rates = self.rates.only(fault)?;
+        Some(self)
+    }
+
     /// Every fifth history has no faults at all: there nothing may happen twice.
     pub fn from_seed(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
@@ -50,6 +58,7 @@ impl Plan {
             never_fires: rate(10),
             fires_twice: rate(10),
             killed: rate(20),
+            set_aside: rate(4),
         };
         let (steps, endpoints) = (20 + dice.below(120), 1 + dice.below(3));
         let failing = [0, 300, 700, 1_000][usize::try_from(dice.below(4)).unwrap_or(0)];
@@ -74,6 +83,8 @@ pub struct History {
     incoming: Vec<Incoming>,
     sent: u64,
     story: Vec<String>,
+    /// For what happens beside the steps.
+    aside: Dice,
 }
 
 impl History {
@@ -100,6 +111,7 @@ impl History {
             answer
         });
         Self {
+            aside: Dice::new(plan.seed ^ 0xa51de),
             plan,
             world,
             model,
@@ -116,17 +128,37 @@ impl History {
     /// # Errors
     /// The first violation.
     pub fn tell(mut self) -> Result<Told, Box<Violation>> {
+        self.come_to_rest()?;
+        self.audit_at_rest(0)?;
+        Ok(self.told())
+    }
+
+    /// Tells it to its end, takes something away, and wants the audit to see it.
+    ///
+    /// # Errors
+    /// The first violation, and an audit that sees nothing.
+    pub fn tell_and_tamper(mut self) -> Result<Told, Box<Violation>> {
+        self.come_to_rest()?;
+        self.audit_at_rest(0)?;
+        if !self.world.state().deliveries.is_empty() {
+            self.tamper();
+            self.audit_at_rest(1)?;
+        }
+        Ok(self.told())
+    }
+
+    fn come_to_rest(&mut self) -> Result<(), Box<Violation>> {
         self.world.state().faults.rates = self.plan.rates;
         for _ in 0..self.plan.steps {
             self.step();
+            self.beside_a_step();
             self.check()?;
         }
         self.world.state().faults.rates = Rates::default();
         self.note("-- the faults stop --");
         for _ in 0..REST {
             if self.is_at_rest() {
-                self.model.at_rest(&self.world).map_err(|what| self.violation(what))?;
-                return Ok(self.told());
+                return self.model.at_rest(&self.world).map_err(|what| self.violation(what));
             }
             self.rest();
             self.check()?;
@@ -162,6 +194,7 @@ impl History {
     }
 
     fn ingest(&mut self) {
+        self.set_spent_events_aside();
         let now = self.world.state().now;
         let mut batch: Vec<Incoming> = Vec::new();
         let mut rest = Vec::new();
@@ -280,7 +313,7 @@ impl History {
     }
 
     fn a_message_comes_twice(&mut self) {
-        if self.plan.rates == Rates::default() {
+        if self.is_faultless() {
             return;
         }
         let mut state = self.world.state();
@@ -296,19 +329,21 @@ impl History {
 
     /// One round without faults: everything that can be handled is, then time passes.
     fn rest(&mut self) {
+        self.take_back_events();
         let now = self.world.state().now;
         self.incoming.iter_mut().for_each(|incoming| incoming.visible_at = now);
         self.ingest();
         self.world.send_due();
         self.world.sweep();
         self.world.send_due();
+        let dead = self.next_dead_letter();
         let next = {
             let state = self.world.state();
             let queued = state.queued.iter().map(|q| q.at);
             let scheduled = state.schedules.values().map(|(at, _)| *at);
             // The sweeper comes by when an entry is overdue, not every five minutes in vain.
             let due = state.deliveries.values().filter_map(|d| Some(d.due_at? + OVERDUE));
-            queued.chain(scheduled).chain(due).min()
+            queued.chain(scheduled).chain(due).chain(dead).min()
         };
         self.world.pass_until(next.unwrap_or(now).max(now + Duration::from_secs(1)));
     }
@@ -317,11 +352,13 @@ impl History {
         let state = self.world.state();
         self.incoming.is_empty()
             && state.queued.is_empty()
+            && state.dead.is_empty()
+            && state.events_sent_back.is_empty()
             && state.deliveries.values().all(|d| !d.status.is_open() && d.due_at.is_none())
     }
 
     fn skew(&mut self) -> i64 {
-        if self.plan.rates == Rates::default() {
+        if self.is_faultless() {
             return 0;
         }
         let drawn = i64::try_from(self.dice.below(2 * SKEW_MS + 1)).unwrap_or(0);

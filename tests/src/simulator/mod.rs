@@ -66,5 +66,22 @@ impl std::fmt::Display for Violation {
 /// # Errors
 /// The first violation.
 pub fn tell(seed: u64) -> Result<Told, Box<Violation>> {
-    history::History::new(Plan::from_seed(seed)).tell()
+    tell_plan(Plan::from_seed(seed))
+}
+
+/// Tells the history of a plan.
+///
+/// # Errors
+/// The first violation.
+pub fn tell_plan(plan: Plan) -> Result<Told, Box<Violation>> {
+    history::History::new(plan).tell()
+}
+
+/// Tells the history of a seed, takes something away behind everybody's back, and wants the audit
+/// to find just that.
+///
+/// # Errors
+/// The first violation.
+pub fn tell_and_tamper(seed: u64) -> Result<Told, Box<Violation>> {
+    history::History::new(Plan::from_seed(seed)).tell_and_tamper()
 }

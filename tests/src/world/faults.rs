@@ -59,6 +59,28 @@ pub struct Rates {
     pub fires_twice: u64,
     /// A batch is killed at some call.
     pub killed: u64,
+    /// A message is set aside in its dead-letter queue.
+    pub set_aside: u64,
+}
+
+impl Rates {
+    /// One kind of fault alone, by its name; `None` if there is no such kind.
+    pub fn only(self, fault: &str) -> Option<Self> {
+        let none = Self::default();
+        Some(match fault {
+            "refused" => Self { refused: self.refused, ..none },
+            "answer_lost" => Self { answer_lost: self.answer_lost, ..none },
+            "doubled" => Self { doubled: self.doubled, ..none },
+            "late" => Self { late: self.late, ..none },
+            "throttled" => Self { throttled: self.throttled, ..none },
+            "silent" => Self { silent: self.silent, ..none },
+            "never_fires" => Self { never_fires: self.never_fires, ..none },
+            "fires_twice" => Self { fires_twice: self.fires_twice, ..none },
+            "killed" => Self { killed: self.killed, ..none },
+            "set_aside" => Self { set_aside: self.set_aside, ..none },
+            _ => return None,
+        })
+    }
 }
 
 /// How often what did go wrong.
@@ -78,15 +100,16 @@ pub struct Counts {
     pub schedules: u64,
     /// See [`Rates::killed`].
     pub killed: u64,
-    /// Wake-ups that were received too often, and set aside.
+    /// Messages that were set aside, received too often or see [`Rates::set_aside`].
     pub set_aside: u64,
 }
 
 impl Counts {
     /// All together.
     pub fn total(self) -> u64 {
-        let Self { refused, answer_lost, doubled, late, scheduler, schedules, killed, .. } = self;
-        refused + answer_lost + doubled + late + scheduler + schedules + killed
+        let Self { refused, answer_lost, doubled, late, scheduler, schedules, killed, set_aside } =
+            self;
+        refused + answer_lost + doubled + late + scheduler + schedules + killed + set_aside
     }
 
     /// Both together.
