@@ -1,8 +1,13 @@
-//! The queues: wake-ups, dead letters, backlogs.
+//! The queues and one-time schedules: wake-ups, dead letters, backlogs, what is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use domain::ports::{Backlog, DeadLetter, DeadLetters, Dlq, Outgoing, WakeUps};
+use domain::envelope::parse_body;
+use domain::ports::{
+    Backlog, Clock, DeadLetter, DeadLetters, Dlq, Outgoing, Refused, Rejected, Scheduled,
+    Scheduler, WakeUps,
+};
 use domain::wakeup::{Lane, WakeUp};
 
 use super::{endpoint, event};
@@ -16,6 +21,8 @@ pub enum Pipe {
     Lane(Lane),
     /// A dead-letter queue.
     Dead(Dlq),
+    /// What was refused.
+    Rejected,
 }
 
 /// A message as it arrived.
@@ -23,8 +30,8 @@ pub enum Pipe {
 pub struct Arrived {
     /// What it says.
     pub body: String,
-    /// The attribute that is passed on.
-    pub traceparent: Option<String>,
+    /// Its attributes.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// The other ends of the queues.
@@ -34,10 +41,12 @@ pub trait Ends {
     async fn put(&self, pipe: Pipe, message: &Arrived);
     /// Takes everything that can be received now.
     async fn take(&self, pipe: Pipe) -> Vec<Arrived>;
+    /// Lets time pass until something can be received, and takes it.
+    async fn next(&self, pipe: Pipe) -> Vec<Arrived>;
 }
 
 fn plain(body: impl ToString) -> Arrived {
-    Arrived { body: body.to_string(), traceparent: None }
+    Arrived { body: body.to_string(), attributes: BTreeMap::new() }
 }
 
 fn wake_up(nth: usize) -> WakeUp {
@@ -107,7 +116,8 @@ pub async fn dead_letters(queues: &impl DeadLetters, ends: &impl Ends) {
 
 async fn sent_back(queues: &impl DeadLetters, ends: &impl Ends) {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let traced = Arrived { body: "wörd \u{1f980}".into(), traceparent: Some(trace.into()) };
+    let attributes = BTreeMap::from([("traceparent".to_owned(), trace.to_owned())]);
+    let traced = Arrived { body: "wörd \u{1f980}".into(), attributes };
     for message in [&traced, &plain("{}")] {
         ends.put(Pipe::Dead(Dlq::Events), message).await;
     }
@@ -124,4 +134,57 @@ async fn sent_back(queues: &impl DeadLetters, ends: &impl Ends) {
         assert_eq!(ends.take(Pipe::Lane(lane)).await, [plain("back")]);
         assert_eq!(queues.delete(queue, &letters).await, vec![Ok(())]);
     }
+}
+
+/// One-time schedules: one of a name, never early, gone once it fired.
+pub async fn schedules(schedules: &impl Scheduler, clock: &impl Clock, ends: &impl Ends) {
+    let retry = Pipe::Lane(Lane::Retry);
+    let (soon, other) = (wake_up(50), wake_up(51));
+    let at = clock.now() + Duration::from_secs(2);
+    assert_eq!(schedules.schedule(&soon, at).await, Ok(Scheduled::Created));
+    let far = at + Duration::from_secs(86_400);
+    assert_eq!(schedules.schedule(&soon, far).await, Ok(Scheduled::Exists), "its time stands");
+    assert_eq!(schedules.schedule(&other, far).await, Ok(Scheduled::Created), "another name");
+    let later_tier = WakeUp::fresh(soon.delivery_id.clone(), 3);
+    assert_eq!(schedules.schedule(&later_tier, far).await, Ok(Scheduled::Created), "another tier");
+    assert_eq!(ends.next(retry).await, [plain(soon.to_json())]);
+    assert!(clock.now() >= at, "it was not early");
+    assert_eq!(ends.take(retry).await, [], "once");
+}
+
+/// A schedule deletes itself: its name can be used again.
+pub async fn schedule_again(schedules: &impl Scheduler, clock: &impl Clock) -> Scheduled {
+    let far = clock.now() + Duration::from_secs(86_400);
+    schedules.schedule(&wake_up(50), far).await.expect("answered")
+}
+
+/// What was refused: the original bytes, and why.
+pub async fn rejected(queues: &impl Rejected, ends: &impl Ends) {
+    assert_eq!(queues.reject(&[]).await, []);
+    let bodies = ["nonsense \u{1f980}", "[]", "[3]"];
+    let refused = |(nth, body): (usize, &&str)| {
+        let element = parse_body(body).remove(0);
+        Refused {
+            original: element.original.to_owned(),
+            rejection: element.verdict.expect_err("refused"),
+            source_message_id: format!("m-{nth}"),
+            index: (*body == "[3]").then_some(0),
+        }
+    };
+    let all: Vec<Refused> = bodies.iter().enumerate().map(refused).collect();
+    assert_eq!(queues.reject(&all).await, vec![Ok(()); 3]);
+    let mut arrived = ends.take(Pipe::Rejected).await;
+    arrived
+        .sort_by(|a, b| a.attributes["source_message_id"].cmp(&b.attributes["source_message_id"]));
+    let told = arrived.iter().map(|message| {
+        let attribute = |name: &str| message.attributes.get(name).cloned();
+        assert!(attribute("error_message").is_some_and(|text| !text.is_empty()));
+        (message.body.as_str(), attribute("error_code").unwrap_or_default(), attribute("index"))
+    });
+    let expected = [
+        (bodies[0], "invalid_json".to_owned(), None),
+        ("[]", "invalid_envelope".to_owned(), None),
+        ("3", "invalid_envelope".to_owned(), Some("0".to_owned())),
+    ];
+    assert!(told.eq(expected), "{arrived:?}");
 }
