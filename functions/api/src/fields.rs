@@ -32,14 +32,14 @@ impl Fields {
 
     /// A whole number that may be absent.
     pub fn number(&mut self, name: &'static str, rule: &str) -> Answer<Option<u64>> {
-        self.0.remove(name).map(|value| must(name, value.as_u64(), rule)).transpose()
+        self.0.remove(name).map(|value| must(name, whole(&value), rule)).transpose()
     }
 
     /// A moment that may be absent.
     pub fn moment(&mut self, name: &'static str) -> Answer<Option<Timestamp>> {
         let rule = "must be an RFC 3339 time such as 2026-06-07T09:39:00Z";
         let text = self.text(name)?;
-        text.map(|text| must(name, Timestamp::parse(&text).ok(), rule)).transpose()
+        text.map(|text| must(name, Timestamp::parse_bound(&text).ok(), rule)).transpose()
     }
 
     /// True or false, or absent.
@@ -95,7 +95,7 @@ impl Fields {
             None => {}
             Some(Value::Null) => registration.max_per_second = None,
             Some(value) => {
-                let rate = value.as_u64().and_then(|rate| u32::try_from(rate).ok());
+                let rate = whole(&value).and_then(|rate| u32::try_from(rate).ok());
                 let rate = must("max_per_second", rate, "must be 1 to 10000")?;
                 registration.max_per_second = Some(rate);
             }
@@ -131,6 +131,12 @@ impl Fields {
 
 fn must<T>(field: &'static str, value: Option<T>, rule: &str) -> Answer<T> {
     value.ok_or_else(|| ApiError::invalid(field, rule))
+}
+
+/// A whole number, which JSON may write with a fraction of zero.
+fn whole(value: &Value) -> Option<u64> {
+    let text = value.as_number()?.to_string();
+    text.strip_suffix(".0").unwrap_or(&text).parse().ok()
 }
 
 fn texts(value: Value) -> Option<Vec<String>> {

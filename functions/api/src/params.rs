@@ -67,7 +67,7 @@ impl Query {
     /// `from` or `to`.
     pub fn moment(&self, name: &'static str) -> Answer<Option<Timestamp>> {
         let rule = "must be an RFC 3339 time such as 2026-06-07T09:39:00Z";
-        self.read(name, |text| Timestamp::parse(text).ok(), rule)
+        self.read(name, |text| Timestamp::parse_bound(text).ok(), rule)
     }
 
     pub fn account_id(&self) -> Answer<Option<AccountId>> {

@@ -82,13 +82,12 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         scope: &PortalScope,
         id: &str,
     ) -> Answer<EndpointId> {
-        let unknown = || ApiError::invalid("endpoint_id", "must be an endpoint of the account");
-        let id = EndpointId::parse(id).map_err(|_| unknown())?;
-        match self.living_endpoint_of(&call.caller, &id).await {
-            Ok(found) if found.account_id == scope.account_id => Ok(found.id),
-            Ok(_) | Err(ApiError::NotFound) => Err(unknown()),
-            Err(other) => Err(other),
+        let id = EndpointId::parse(id).map_err(|_| ApiError::NotFound)?;
+        let found = self.living_endpoint_of(&call.caller, &id).await?;
+        if found.account_id != scope.account_id {
+            return Err(ApiError::NotFound);
         }
+        Ok(found.id)
     }
 }
 

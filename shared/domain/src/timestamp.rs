@@ -56,10 +56,17 @@ impl Timestamp {
     /// # Errors
     /// [`NotATimestamp`] if the text is no RFC 3339 time of the years 1970 to 9999.
     pub fn parse(text: &str) -> Result<Self, NotATimestamp> {
-        let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| NotATimestamp)?;
-        let millis = at.unix_timestamp_nanos().div_euclid(1_000_000);
-        let millis = i64::try_from(millis).map_err(|_| NotATimestamp)?;
+        let millis = millis(text)?;
         if millis < 0 { Err(NotATimestamp) } else { Ok(Self::from_millis(millis)) }
+    }
+
+    /// Reads any RFC 3339 spelling of any year; moments that a [`Timestamp`] cannot hold are moved to
+    /// the nearest that it can. For bounds of searches: nothing on record is that far away.
+    ///
+    /// # Errors
+    /// [`NotATimestamp`] if the text is no RFC 3339 time.
+    pub fn parse_bound(text: &str) -> Result<Self, NotATimestamp> {
+        millis(text).map(Self::from_millis)
     }
 
     /// How long from `earlier` until this moment; zero if it is not later.
@@ -107,6 +114,13 @@ impl serde::Serialize for Timestamp {
     }
 }
 
+/// Of an RFC 3339 time, before 1970 a negative number.
+fn millis(text: &str) -> Result<i64, NotATimestamp> {
+    let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| NotATimestamp)?;
+    let millis = at.unix_timestamp_nanos().div_euclid(1_000_000);
+    i64::try_from(millis).map_err(|_| NotATimestamp)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +136,14 @@ mod tests {
             assert_eq!(at.to_string(), shown);
             assert_eq!(Timestamp::parse(shown), Ok(at));
         }
+        for (text, nearest) in [
+            ("0231-04-03T21:22:40.629Z", "1970-01-01T00:00:00.000Z"),
+            ("0000-01-01T00:00:00+23:59", "1970-01-01T00:00:00.000Z"),
+            ("9999-12-31T23:59:59-17:42", "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(Timestamp::parse_bound(text).map(|at| at.to_string()), Ok(nearest.into()));
+        }
+        assert_eq!(Timestamp::parse_bound("2026-06-07"), Err(NotATimestamp));
         for text in ["", "2026-06-07", "2026-02-30T00:00:00Z", "1969-12-31T23:59:59Z"] {
             assert_eq!(Timestamp::parse(text), Err(NotATimestamp), "{text}");
         }

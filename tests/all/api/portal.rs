@@ -126,7 +126,7 @@ fn a_link_is_for_what_the_key_is_for() {
         ("operator", "acct_1", "?"),
     ] {
         let body = json!({"account_id": account, "endpoint_id": endpoint, "expires_in": 60});
-        refused(&make(scope, body), "endpoint_id");
+        assert_eq!(make(scope, body).error(), (404, "not_found"), "{endpoint}");
     }
     let all = operator.post("/v1/endpoints", &registration("acct_1"));
     let other = created(&all);

@@ -4,6 +4,7 @@ mod api;
 mod audit;
 mod events;
 mod failures;
+mod fuzz;
 mod receivers;
 mod schedule;
 mod test_events;

@@ -277,7 +277,7 @@ pub(super) fn of(route: Route) -> Operation {
                 "createPortalLink",
                 "A signed-in link to the page for one account, or one endpoint of it",
                 "",
-                &[SCOPE],
+                &[SCOPE, GONE],
             )
         },
         Route::OpenApi => Operation {

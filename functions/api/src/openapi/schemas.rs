@@ -5,8 +5,11 @@ use domain::catalogue::CATALOGUE;
 use domain::delivery::Outcome;
 use domain::envelope::Product;
 use domain::job::Recoverable;
-use domain::limits::{JOB_RATE_MAX, PORTAL_LINK_MAX_S, PORTAL_LINK_MIN_S};
+use domain::limits::{EVENT_NAME_CHARS, JOB_RATE_MAX, PORTAL_LINK_MAX_S, PORTAL_LINK_MIN_S};
 use serde_json::{Map, Value, json};
+
+/// What `alert_email` may be, see [`domain::endpoint::register`].
+const ADDRESS: &str = "^[!#-'*+./0-9=?A-Z^-~-]+@[!#-'*+./0-9=?A-Z^-~-]*[.][!#-'*+./0-9=?A-Z^-~-]*$";
 
 /// All of them, by name.
 pub(super) fn all() -> Value {
@@ -29,7 +32,7 @@ pub(super) fn of_parameter(name: &str) -> Value {
         "product" => products(),
         "endpoint_status" => json!({"type": "string", "enum": ["enabled", "disabled"]}),
         "delivery_status" => json!({"type": "array", "items": statuses()}),
-        "event" => text(Some("^[a-z0-9_]+([.][a-z0-9_]+)*$")),
+        "event" => short(text(Some("^[a-z0-9_]+([.][a-z0-9_]+)*$"))),
         "source_id" => text(Some("^[ -~]{1,128}$")),
         "idempotency_key" => text(Some("^[!-~]{1,128}$")),
         _ => text(None),
@@ -51,6 +54,12 @@ fn text(pattern: Option<&str>) -> Value {
         None => json!({"type": "string"}),
         Some(pattern) => json!({"type": "string", "pattern": pattern}),
     }
+}
+
+/// As long as an event name, at most.
+fn short(mut text: Value) -> Value {
+    text["maxLength"] = EVENT_NAME_CHARS.into();
+    text
 }
 
 fn time() -> Value {
@@ -137,12 +146,12 @@ fn endpoints() -> Value {
         (
             "event_types",
             json!({"type": "array", "minItems": 1,
-            "items": text(Some(r"^([*]|[a-z0-9_]+([.][a-z0-9_]+)*([.][*])?)$"))}),
+            "items": short(text(Some(r"^([*]|[a-z0-9_]+([.][a-z0-9_]+)*([.][*])?)$")))}),
         ),
         (
             "alert_email",
             json!({"type": "string", "maxLength": 254,
-            "pattern": "^[!-~]+@[!-~]+[.][!-~]+$"}),
+            "pattern": ADDRESS}),
         ),
         ("product?", nullable(products())),
         ("platform_id?", nullable(json!({"type": "string", "pattern": "^[ -~]{1,64}$"}))),
