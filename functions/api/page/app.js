@@ -15,7 +15,7 @@ const VIEWS = [
 const main = document.getElementById('main');
 let leave = new AbortController();
 
-/** Shows what the address says. Moving within a view does not take the focus away. */
+/** Shows what the address says, and leads keyboards and screen readers there. */
 async function show(focus = true) {
   leave.abort(new DOMException('left', 'AbortError'));
   leave = new AbortController();
@@ -27,6 +27,8 @@ async function show(focus = true) {
   // The checker asks nobody anything, and is there for everybody.
   if (!currentKey() && view !== checkView) return fill(main, signInView());
   const id = path.match(pattern)?.[1];
+  // What is still shown belongs to the view before: not to be pressed any more.
+  main.setAttribute('aria-busy', 'true');
   try {
     const node = await view(
       { id: id && decodeURIComponent(id), query: new URLSearchParams(query) },
@@ -35,8 +37,10 @@ async function show(focus = true) {
     if (signal.aborted) return undefined;
     fill(main, node);
     if (focus) main.focus({ preventScroll: false });
+    main.removeAttribute('aria-busy');
   } catch (problem) {
     if (!signal.aborted && currentKey()) fill(main, trouble(problem));
+    if (!signal.aborted) main.removeAttribute('aria-busy');
   }
   return undefined;
 }
@@ -109,6 +113,7 @@ function signInView(reason = '') {
 }
 
 onSignOut((reason) => {
+  main.removeAttribute('aria-busy');
   leave.abort(new DOMException('signed out', 'AbortError'));
   document.querySelectorAll('dialog').forEach((dialog) => dialog.close());
   navigation('');

@@ -3,6 +3,7 @@ import { button, busy, el, fill, freshId } from './dom.js';
 
 const CODES = {
   endpoint_disabled: 'The endpoint is disabled. Enable it first, then this works.',
+  recovery_in_progress: 'Deliveries of this endpoint are being sent again already.',
   retry_in_progress: 'It is being sent again already.',
   payload_expired: 'The payload is no longer kept, so it cannot be sent again.',
   rotation_in_progress: 'A rotation is under way. Finish it first.',

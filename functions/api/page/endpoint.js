@@ -3,7 +3,7 @@ import { button, el, fill } from './dom.js';
 import { endpoints } from './api.js';
 import { confirm } from './dialog.js';
 import { edit } from './edit.js';
-import { bar, read, write } from './filters.js';
+import { bar, isOpen, read, write } from './filters.js';
 import { latest, log } from './log.js';
 import { notices } from './notices.js';
 import { plain } from './plain.js';
@@ -24,8 +24,9 @@ const QUIET_AFTER_MS = 120_000;
 const LOOKS_PER_READING = 5;
 
 export async function endpointView({ id, query }, signal) {
-  let endpoint = await endpoints.show(id);
-  const filters = read(query);
+  let filters = read(query);
+  const [found, first] = await Promise.all([endpoints.show(id), latest(id, SHOWN)]);
+  let endpoint = found;
   const chip = el('span');
   const name = el('h1', { class: 'mono wrap' });
   const about = el('p', { class: 'muted wrap' });
@@ -36,7 +37,27 @@ export async function endpointView({ id, query }, signal) {
   let looks = 0;
 
   const told = notices(signal, { enable: () => enable(), reread: () => look() });
-  const table = log(endpoint, filters, signal, { empty, changed: (delivery) => note([delivery]) });
+  const place = el('div');
+  let leaveLog = new AbortController();
+  let table = null;
+
+  /** Shows the log as it is filtered; the rest of the view stays as it is. */
+  async function openLog(wanted, page) {
+    filters = wanted;
+    leaveLog.abort(new DOMException('left', 'AbortError'));
+    leaveLog = new AbortController();
+    const both = AbortSignal.any([signal, leaveLog.signal]);
+    const opened = log(endpoint, filters, both, { empty, changed: (one) => note([one]) });
+    table = opened;
+    fill(place, opened.node);
+    await opened.start(page);
+  }
+
+  function filterBy(wanted) {
+    const address = `#/endpoints/${encodeURIComponent(id)}${write(wanted)}`;
+    history.pushState(null, '', address);
+    openLog(wanted).catch((problem) => fill(place, el('p', { class: 'problem' }, problem.message)));
+  }
 
   function show() {
     fill(name, el('bdi', {}, plain(endpoint.url)));
@@ -105,10 +126,14 @@ export async function endpointView({ id, query }, signal) {
   }
 
   async function look() {
-    const page = await latest(endpoint);
+    let page = await latest(id);
+    const leavesGap = ({ data, next_cursor: more }) =>
+      more && !data.some(({ id: one }) => recent.has(one));
+    if (leavesGap(page)) page = await latest(id, SHOWN);
     if (signal.aborted) return;
+    const isNewPage = leavesGap(page) && isOpen(filters);
     note(page.data);
-    await table.refresh(page.data);
+    await (isNewPage ? table.restart(page) : table.refresh(page.data));
     looks += 1;
     if (looks % LOOKS_PER_READING === 0) changeTo(await endpoints.show(id));
   }
@@ -131,14 +156,10 @@ export async function endpointView({ id, query }, signal) {
   }
 
   show();
-  const first = await latest(endpoint, SHOWN);
   note(first.data);
-  await table.start(first);
+  await openLog(filters, first);
   told.resume(endpoint);
   every(() => (Date.now() - newsAt < QUIET_AFTER_MS ? BUSY_MS : QUIET_MS), look, signal);
-  const go = (changed) => {
-    location.hash = `#/endpoints/${encodeURIComponent(id)}${write(changed)}`;
-  };
   return el(
     'div',
     {},
@@ -149,7 +170,7 @@ export async function endpointView({ id, query }, signal) {
     told.node,
     drawn.node,
     el('h2', {}, 'Delivery log'),
-    bar(filters, go),
-    table.node,
+    bar(filters, filterBy),
+    place,
   );
 }

@@ -69,75 +69,72 @@ export function takes(filters, delivery) {
   );
 }
 
-/** The bar of filters; `go(filters)` shows the log anew. */
-export function bar(filters, go) {
-  const change = (some) => go({ ...filters, find: '', ...some });
-  const tabs = Object.entries(STATUSES).map(([name, [word]]) =>
-    el(
-      'button',
-      {
-        type: 'button',
-        class: 'small',
-        'aria-pressed': String(filters.show === name && !filters.find),
-        onclick: () => change({ show: name }),
-      },
-      word,
-    ),
-  );
+/** The bar of filters; `go(filters)` shows the log anew. It stays, and so does the focus. */
+export function bar(first, go) {
+  let filters = first;
+  const change = (some) => {
+    filters = { ...filters, find: '', ...some };
+    show();
+    go(filters);
+  };
+  const tabs = Object.entries(STATUSES).map(([name, [word]]) => [
+    name,
+    el('button', { type: 'button', class: 'small', onclick: () => change({ show: name }) }, word),
+  ]);
   const names = el('datalist', { id: freshId() });
   eventTypes().then((types) =>
     names.append(...types.map((type) => el('option', { value: type.event }))),
   );
-  const event = el('input', {
-    type: 'text',
-    list: names.id,
-    value: filters.event,
-    placeholder: 'Any event',
-    autocapitalize: 'none',
-    spellcheck: 'false',
-  });
+  const words = { type: 'text', autocapitalize: 'none', spellcheck: 'false' };
+  const event = el('input', { ...words, list: names.id, placeholder: 'Any event' });
   event.addEventListener('change', () => change({ event: event.value.trim() }));
   const within = el(
     'select',
     {},
-    Object.entries(WITHIN).map(([value, word]) =>
-      el('option', { value, selected: filters.within === value }, word),
-    ),
+    Object.entries(WITHIN).map(([value, word]) => el('option', { value }, word)),
   );
   within.addEventListener('change', () => change({ within: within.value }));
-  const find = el('input', {
-    type: 'search',
-    value: filters.find,
-    placeholder: 'evt_… or your own id',
-    autocapitalize: 'none',
-    spellcheck: 'false',
+  const [from, to] = ['from', 'to'].map((name) => {
+    const input = el('input', { type: 'datetime-local' });
+    input.addEventListener('change', () => change({ [name]: input.value }));
+    return input;
   });
+  const find = el('input', { ...words, type: 'search', placeholder: 'evt_… or your own id' });
+  const between = [labelled('From', from), labelled('To', to)];
+
+  function show() {
+    for (const [name, tab] of tabs) {
+      tab.setAttribute('aria-pressed', filters.show === name && !filters.find);
+    }
+    for (const node of between) node.hidden = filters.within !== 'between';
+    [event.value, within.value, from.value] = [filters.event, filters.within, filters.from];
+    [to.value, find.value] = [filters.to, filters.find];
+  }
+
+  show();
+  const submit = (submitted) => {
+    submitted.preventDefault();
+    change({ find: find.value.trim() });
+  };
   return el(
     'div',
     { class: 'filters', role: 'search', 'aria-label': 'Delivery log' },
-    el('div', { class: 'segments', role: 'group', 'aria-label': 'Status' }, tabs),
+    el(
+      'div',
+      { class: 'segments', role: 'group', 'aria-label': 'Status' },
+      tabs.map(([, tab]) => tab),
+    ),
     labelled('Event', event),
     names,
     labelled('Time', within),
-    filters.within === 'between' && ['from', 'to'].map((name) => moment(name, filters, change)),
+    between,
     el(
       'form',
-      {
-        onsubmit: (submit) => {
-          submit.preventDefault();
-          go({ ...filters, find: find.value.trim() });
-        },
-      },
+      { onsubmit: submit },
       labelled('Find by event id', find),
       el('button', { type: 'submit' }, 'Find'),
     ),
   );
-}
-
-function moment(name, filters, change) {
-  const input = el('input', { type: 'datetime-local', value: filters[name] });
-  input.addEventListener('change', () => change({ [name]: input.value }));
-  return labelled(name === 'from' ? 'From' : 'To', input);
 }
 
 function labelled(text, input) {

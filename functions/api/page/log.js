@@ -32,6 +32,7 @@ export function log(endpoint, filters, signal, { empty, changed }) {
 
   async function readOn(first = null) {
     older.textContent = 'Reading …';
+    if (!rows.size) fill(note, 'Reading …');
     const page =
       first ??
       (await endpoints.deliveries(endpoint.id, {
@@ -54,6 +55,7 @@ export function log(endpoint, filters, signal, { empty, changed }) {
   /** Shows what is asked for: the first page, or what was found. */
   async function start(first) {
     if (!filters.find) return readOn(isOpen(filters) ? first : null);
+    fill(note, 'Looking …');
     const found = await find(filters.find, endpoint).catch((refusal) =>
       refusal.status === 404 ? [] : Promise.reject(refusal),
     );
@@ -66,6 +68,13 @@ export function log(endpoint, filters, signal, { empty, changed }) {
             'other endpoints, too.',
     );
     return undefined;
+  }
+
+  /** Begins anew with a page, where more has come than was read. */
+  function restart(page) {
+    rows.clear();
+    list.replaceChildren();
+    return readOn(page);
   }
 
   /** Takes in the latest deliveries, and looks after rows whose next attempt is due. */
@@ -93,12 +102,12 @@ export function log(endpoint, filters, signal, { empty, changed }) {
     { rootMargin: '200px' },
   ).observe(older);
 
-  return { node: el('div', {}, note, list, nothing, older), start, refresh };
+  return { node: el('div', {}, note, list, nothing, older), start, restart, refresh };
 }
 
 /** The latest deliveries, whatever the filters: for the strip and for what is new. */
-export async function latest(endpoint, limit = LATEST) {
-  return endpoints.deliveries(endpoint.id, { limit });
+export function latest(endpointId, limit = LATEST) {
+  return endpoints.deliveries(endpointId, { limit });
 }
 
 function isOlder(one, other) {

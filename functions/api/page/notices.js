@@ -9,7 +9,7 @@ const OPEN_AT_MOST_MS = 8 * 86_400_000;
 /** The place for notices. `enable()` switches the endpoint on. */
 export function notices(signal, { enable, reread }) {
   const standing = el('div');
-  const offers = el('div');
+  const [again, meanwhile, progressing] = [el('div'), el('div'), el('div')];
   let offered = null;
   let job = null;
 
@@ -17,7 +17,7 @@ export function notices(signal, { enable, reread }) {
     return (started) => {
       job = started;
       fill(
-        offers,
+        progressing,
         progress(started, endpoint, signal, () => {
           job = null;
           offered = null;
@@ -28,7 +28,7 @@ export function notices(signal, { enable, reread }) {
   }
 
   return {
-    node: el('div', { class: 'notices' }, standing, offers),
+    node: el('div', { class: 'notices' }, standing, progressing, meanwhile, again),
 
     /** State that lasts. */
     show(endpoint) {
@@ -48,7 +48,7 @@ export function notices(signal, { enable, reread }) {
     /** After enabling: what came meanwhile. */
     missed(endpoint, what) {
       if (what && what.skipped + what.failed > 0)
-        fill(offers, missed(endpoint, what, begun(endpoint)));
+        fill(meanwhile, missed(endpoint, what, begun(endpoint)));
     },
 
     /** Picks up a job that was under way when the page was left. */
@@ -65,7 +65,7 @@ export function notices(signal, { enable, reread }) {
         (one) => one.status === 'retrying' && one.attempts.length && one.attempts.at(-1).at < good,
       );
       if (!waits) {
-        if (offered) fill(offers);
+        if (offered) fill(again);
         offered = null;
         return;
       }
@@ -78,7 +78,7 @@ export function notices(signal, { enable, reread }) {
         status: ['retrying'],
       };
       const waiting = await howMany(endpoint, range);
-      if (waiting) fill(offers, answersAgain(endpoint, waiting, range, begun(endpoint)));
+      if (waiting) fill(again, answersAgain(endpoint, waiting, range, begun(endpoint)));
     },
   };
 }

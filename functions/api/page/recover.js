@@ -8,10 +8,12 @@ import { count } from './words.js';
 
 const OVER = ['finished', 'cancelled'];
 
-/** How many deliveries a range holds; null if the API cannot say. */
+/** How many deliveries a range holds, as a text; null for none, or if the API cannot say. */
 export async function howMany(endpoint, range) {
   try {
-    return (await endpoints.recover(endpoint.id, { ...range, dry_run: true })).total;
+    const counted = await endpoints.recover(endpoint.id, { ...range, dry_run: true });
+    if (counted.total === 0) return null;
+    return `${counted.at_least ? 'More than ' : ''}${counted.total.toLocaleString('en')}`;
   } catch {
     return null;
   }
@@ -98,7 +100,7 @@ export function missed(endpoint, { skipped, failed, from, to }, begun) {
 /** "Your endpoint answers again", with what still waits for its next attempt. */
 export function answersAgain(endpoint, waiting, range, begun) {
   return offer(
-    `Your endpoint answers again. ${waiting.toLocaleString('en')} waiting.`,
+    `Your endpoint answers again. ${waiting} waiting.`,
     'Send now',
     endpoint,
     range,

@@ -87,8 +87,9 @@ async fn filters_find_and_page_on() {
     desk.customer.received(122).await;
     page.click(button("All")).await;
     page.sees(text("Last 100 deliveries: 100 delivered")).await;
-    page.evaluate("scrollTo(0, document.body.scrollHeight); null").await;
-    page.waits_for("document.querySelectorAll('.row').length === 122").await;
+    let scrolled = "(scrollTo(0, document.body.scrollHeight), \
+        document.querySelectorAll('.row').length === 122)";
+    page.waits_for(scrolled).await;
     let order = "[...document.querySelectorAll('.row time')].map((t) => t.dateTime)";
     let sorted = format!("(t => t.join() === [...t].sort().reverse().join())({order})");
     assert_eq!(page.evaluate(&sorted).await, true, "newest first");

@@ -1,5 +1,6 @@
 //! The page, in a browser, over the real template: what people can see and do there.
 
+mod again;
 mod check;
 mod hostile;
 mod life;

@@ -5,6 +5,7 @@
 
 mod driver;
 
+use local::Layout;
 use serde_json::{Value, json};
 
 use driver::Driver;
@@ -211,10 +212,20 @@ impl Page {
         given["page"] = self.number.into();
         let asked = given.to_string();
         let answer = self.driver.ask(given).await;
-        answer.unwrap_or_else(|error| {
-            let asked: String = asked.chars().take(1_000).collect();
-            panic!("{error}\nasked: {asked}")
-        })
+        let Err(error) = answer else { return answer.unwrap_or_default() };
+        let asked: String = asked.chars().take(1_000).collect();
+        let picture = self.last_picture().await;
+        panic!("{error}\nasked: {asked}\n{picture}")
+    }
+
+    /// What the page shows as a test fails, for people to look at.
+    async fn last_picture(&self) -> String {
+        let path = Layout::of_this_clone().state().join(format!("page/failed-{}.png", self.number));
+        let shot = json!({"command": "screenshot", "page": self.number, "path": path});
+        match self.driver.ask(shot).await {
+            Ok(_) => format!("what it showed: {}", path.display()),
+            Err(error) => format!("no picture: {error}"),
+        }
     }
 }
 
