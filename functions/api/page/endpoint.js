@@ -4,7 +4,7 @@ import { endpoints } from './api.js';
 import { confirm } from './dialog.js';
 import { edit } from './edit.js';
 import { bar, isOpen, read, write } from './filters.js';
-import { latest, log } from './log.js';
+import { LATEST, isDue, latest, log } from './log.js';
 import { notices } from './notices.js';
 import { plain } from './plain.js';
 import { rotate } from './secrets.js';
@@ -126,7 +126,8 @@ export async function endpointView({ id, query }, signal) {
   }
 
   async function look() {
-    let page = await latest(id);
+    const older = [...recent.values()].slice(LATEST);
+    let page = await latest(id, older.some(isDue) ? SHOWN : LATEST);
     const leavesGap = ({ data, next_cursor: more }) =>
       more && !data.some(({ id: one }) => recent.has(one));
     if (leavesGap(page)) page = await latest(id, SHOWN);

@@ -6,7 +6,7 @@ import { find } from './find.js';
 import { row } from './row.js';
 import { count } from './words.js';
 
-const LATEST = 20;
+export const LATEST = 20;
 const LOOKED_AFTER = 5;
 
 /** The log. `empty()` is what to show where there is nothing at all. */
@@ -17,6 +17,10 @@ export function log(endpoint, filters, signal, { empty, changed }) {
   const older = button('Show older deliveries', () => readOn(), { class: 'older', hidden: true });
   const nothing = el('div');
   let cursor = null;
+  const end = new IntersectionObserver(
+    (seen) => seen.some((one) => one.isIntersecting) && !older.hidden && older.click(),
+    { rootMargin: '200px' },
+  );
 
   function put(delivery) {
     const known = rows.get(delivery.id);
@@ -43,12 +47,16 @@ export function log(endpoint, filters, signal, { empty, changed }) {
     page.data.forEach(put);
     older.hidden = !cursor;
     older.textContent = 'Show older deliveries';
+    // Looked at anew: the end may still be in sight. Where nothing fits, a person decides to go on.
+    end.unobserve(older);
+    if (page.data.length) end.observe(older);
     tell();
   }
 
   function tell() {
     const none = rows.size === 0 && !cursor;
-    fill(note, none && !isOpen(filters) ? 'Nothing here fits. Choose another filter.' : '');
+    const looked = cursor ? 'Nothing fits so far; older deliveries may.' : 'Nothing here fits.';
+    fill(note, rows.size === 0 && !isOpen(filters) ? looked : '');
     fill(nothing, none && isOpen(filters) && empty());
   }
 
@@ -95,13 +103,6 @@ export function log(endpoint, filters, signal, { empty, changed }) {
     for (const one of due.slice(0, LOOKED_AFTER)) put(await deliveries.show(one.id));
   }
 
-  new IntersectionObserver(
-    (seen) => {
-      if (seen.some((one) => one.isIntersecting) && !older.hidden) older.click();
-    },
-    { rootMargin: '200px' },
-  ).observe(older);
-
   return { node: el('div', {}, note, list, nothing, older), start, restart, refresh };
 }
 
@@ -116,7 +117,8 @@ function isOlder(one, other) {
   );
 }
 
-function isDue({ status, next_attempt_at: at, gives_up_at: end }) {
+/** Whether a delivery may have moved on by now. */
+export function isDue({ status, next_attempt_at: at, gives_up_at: end }) {
   if (status === 'pending') return true;
   return status === 'retrying' && new Date(at ?? end) < Date.now();
 }
