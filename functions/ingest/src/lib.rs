@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::announce::event_rejected;
+use domain::envelope::presumed_event_id;
 use domain::ports::{
     Bus, Clock, Deliveries, Endpoints, Events, Outgoing, PortError, PortResult, Refused, Rejected,
     WakeUps,
@@ -119,6 +120,7 @@ where
         for refused in &refused {
             tracing::warn!(
                 source_message_id = refused.source_message_id,
+                event_id = presumed_event_id(&refused.original).map(tracing::field::display),
                 index = refused.index,
                 code = refused.rejection.code.as_str(),
                 field = refused.rejection.field,

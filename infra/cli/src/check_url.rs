@@ -90,8 +90,11 @@ impl<'a> Verdict<'a> {
 impl CheckUrl {
     pub fn run(self, json: bool) -> anyhow::Result<bool> {
         let Some(url) = self.url else {
-            answer_lines(&mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
-            return Ok(true);
+            let done = answer_lines(&mut std::io::stdin().lock(), &mut std::io::stdout().lock());
+            // Whoever read the answers has read enough, such as `head`.
+            return done
+                .or_else(|error| if is_broken_pipe(&error) { Ok(()) } else { Err(error) })
+                .map(|()| true);
         };
         let judged = judge(&url, self.answers.as_deref());
         if json {
@@ -146,6 +149,12 @@ fn answer_lines(input: &mut impl BufRead, output: &mut impl Write) -> anyhow::Re
         serde_json::to_writer(&mut *output, &Verdict::new(named.as_deref(), &judged))?;
         output.write_all(b"\n")?;
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let plain = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    let in_json = error.downcast_ref().and_then(serde_json::Error::io_error_kind);
+    plain.or(in_json) == Some(std::io::ErrorKind::BrokenPipe)
 }
 
 /// The rest of a line that is longer than any good one.
@@ -212,6 +221,24 @@ mod tests {
                 r#"{"url":"https://0x7f.1/\r\n","verdict":"blocked","reason":"bad_characters"}"#,
             ],
         );
+    }
+
+    #[test]
+    fn a_reader_that_has_read_enough_is_no_error() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let line = r#"{"url":"https://hooks.example.com/"}"#;
+        let error = answer_lines(&mut line.as_bytes(), &mut Closed).expect_err("closed");
+        assert!(is_broken_pipe(&error));
+        assert!(is_broken_pipe(&std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()));
+        assert!(!is_broken_pipe(&std::io::Error::from(std::io::ErrorKind::NotFound).into()));
     }
 
     #[test]

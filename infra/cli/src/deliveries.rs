@@ -132,13 +132,19 @@ fn describe(delivery: &Delivery) {
 
 /// A customer's answer, line by line; what could move the cursor is left out.
 fn shown(body: &str) -> String {
-    let harmless = |c: &char| *c == '\n' || *c == '\t' || !c.is_control();
+    let harmless = |c: &char| *c == '\n' || *c == '\t' || !(c.is_control() || turns_text(*c));
     body.chars().filter(harmless).collect()
+}
+
+/// Marks, embeddings, overrides and isolates: what follows would be shown in another order than it
+/// stands there, and could pass for words of ours.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A customer's text must not move the cursor or fill the screen.
 fn one_line(text: &str) -> String {
-    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let plain = text.chars().map(|c| if c.is_control() || turns_text(c) { ' ' } else { c });
     let mut line: String = plain.take(100).collect();
     if text.chars().count() > 100 {
         line.push('…');
@@ -195,4 +201,16 @@ fn print_change(delivery: &Delivery, json: bool) {
         dim(at),
         status(delivery.status)
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_customers_text_stays_in_its_place() {
+        assert_eq!(shown("a\u{202e}b\u{2066}\x1b[2J\tc\n"), "ab[2J\tc\n");
+        assert_eq!(one_line("a\u{202e}b\r\nc"), "a b  c");
+        assert_eq!(shown("שלום"), "שלום", "text that is written that way is shown that way");
+    }
 }

@@ -14,6 +14,7 @@ mod keys;
 mod output;
 mod redrive;
 mod stack;
+mod why;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,7 @@ Examples:
   webhooks deliveries list ep_…              what an endpoint got, newest first
   webhooks deliveries show dlv_…             one delivery with every attempt
   webhooks deliveries tail                   attempts as they happen
+  webhooks why evt_…                         what became of an event
   webhooks check-url https://hooks.example.com/in --answer 10.0.0.1
 
 Exit codes: 0 fine, 1 the answer is no (an event or a field was refused, nothing was found),
@@ -59,6 +61,8 @@ enum Command {
     /// Read the delivery log.
     #[command(subcommand)]
     Deliveries(deliveries::Deliveries),
+    /// What became of an event, in one sentence.
+    Why(why::Why),
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -81,6 +85,7 @@ async fn main() -> ExitCode {
         Command::Validate(validate) => validate.run(json),
         Command::Endpoints(endpoints) => endpoints.run(json).await,
         Command::Deliveries(deliveries) => deliveries.run(json).await,
+        Command::Why(why) => why.run(json).await,
         Command::Keys(keys) => keys.run(json).await,
         Command::CheckUrl(check) => check.run(json),
         Command::Audit(audit) => audit.run(json).await,

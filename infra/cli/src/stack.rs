@@ -22,6 +22,9 @@ pub struct Stack {
     /// Where the delivery-log page is, if the stack has one.
     pub api_url: Option<String>,
     outputs: BTreeMap<String, String>,
+    /// The folder that the description stands in.
+    #[serde(skip)]
+    home: PathBuf,
 }
 
 impl Stack {
@@ -30,8 +33,9 @@ impl Stack {
         let path =
             path().context("no local stack is running here; start one with `cargo local`")?;
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let stack: Self = serde_json::from_str(&text)
+        let mut stack: Self = serde_json::from_str(&text)
             .with_context(|| format!("{} does not describe a stack", path.display()))?;
+        stack.home = path.parent().map(PathBuf::from).unwrap_or_default();
         stack.answers().with_context(|| {
             format!(
                 "the stack that {} describes is gone; `cargo local` starts a new one",
@@ -50,6 +54,16 @@ impl Stack {
     /// An output of the stack.
     pub fn output(&self, name: &str) -> anyhow::Result<String> {
         self.outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"))
+    }
+
+    /// Everything a function has logged, as far as it is kept; empty if it has not run yet.
+    pub fn log(&self, function: &str) -> anyhow::Result<String> {
+        let path = self.home.join("logs").join(format!("{}.log", self.output(function)?));
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
     }
 
     /// Its tables.

@@ -4,6 +4,8 @@
 //! refused with its original bytes, and the others go on. `data` is never re-written: the bytes
 //! between its braces reach the endpoint as they were sent.
 
+mod presumed;
+
 use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
@@ -15,6 +17,8 @@ use crate::limits::{
     ERROR_MESSAGE_BYTES, EVENT_BYTES, EVENT_NAME_CHARS, EVENTS_PER_MESSAGE, PLATFORM_ID_CHARS,
     SOURCE_ID_CHARS, TIMESTAMP_CHARS,
 };
+
+pub use presumed::presumed_event_id;
 
 /// An event as a product sent it, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
