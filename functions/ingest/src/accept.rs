@@ -99,12 +99,13 @@ where
         let now = self.clock.now();
         let wanted = group.members.iter().find_map(|member| {
             let (envelope, trace) = (member.envelope.clone(), member.traceparent.clone());
-            Event::accept(envelope, endpoints, trace, self.retention, now)
+            let event = Event::accept(envelope, endpoints, trace, self.retention, now)?;
+            Some(Event { source_message_id: Some(member.source_message_id.to_owned()), ..event })
         });
         match wanted {
             Some(event) => Ok(Some(match self.store.store(&event).await? {
                 Stored::New => (event, true),
-                // Its own write, of which only the answer was lost.
+                // Its own write, of which only the answer was lost: nobody else has this message.
                 Stored::Existing(stored) if *stored == event => (event, true),
                 Stored::Existing(event) => (*event, false),
             })),

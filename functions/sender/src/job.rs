@@ -102,6 +102,12 @@ where
             }
             Task::Cancel { .. } => self.cancel(&job, &wanted).await?,
         };
+        // While a page waited to be repeated, more of its deliveries may have become problems.
+        let about = |delivery: &&&Delivery| {
+            job.wants(delivery) || delivery.job_id.as_ref() == Some(&job.id)
+        };
+        let about = u32::try_from(wanted.iter().filter(about).count()).unwrap_or(u32::MAX);
+        let page = JobPage { matched: page.matched.max(about), ..page };
         let done = job.page_done(&page, left_out, self.chance.now());
         tracing::info!(job_id = %job.id, matched = page.matched, left_out, total = done.total, "page done");
         self.close(&job, done).await
@@ -125,10 +131,13 @@ where
                     return Ok((None, false)); // done by an earlier try
                 }
                 let retry = open(delivery);
-                match self.store.open_retry(&delivery.id, &retry).await? {
-                    true => Ok((Some(retry.id), false)),
-                    false => Ok((None, true)),
+                if self.store.open_retry(&delivery.id, &retry).await? {
+                    return Ok((Some(retry.id), false));
                 }
+                // Another copy of this step may have been faster; then it is not left out.
+                let current = self.store.delivery(&delivery.id).await?;
+                let is_ours = current.is_some_and(|d| d.job_id.as_ref() == Some(&job.id));
+                Ok((None, !is_ours))
             })
             .buffered(DELIVERIES_AT_ONCE)
             .try_collect()

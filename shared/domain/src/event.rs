@@ -22,6 +22,8 @@ pub struct Event {
     pub traceparent: Option<String>,
     /// One entry per endpoint that gets, or would have got, the event.
     pub fan_out: Vec<FanOut>,
+    /// The SQS message it came in: whose write it is, and where to look for it in the log.
+    pub source_message_id: Option<String>,
     /// When its payload was erased: from then on `envelope.data` is empty, and nothing is sent.
     pub erased_at: Option<Timestamp>,
 }
@@ -63,8 +65,16 @@ impl Event {
             return None;
         }
         let content_hash = content_hash(&envelope);
-        let erased_at = None;
-        Some(Self { id, envelope, content_hash, accepted_at: now, traceparent, fan_out, erased_at })
+        Some(Self {
+            id,
+            envelope,
+            content_hash,
+            accepted_at: now,
+            traceparent,
+            fan_out,
+            source_message_id: None,
+            erased_at: None,
+        })
     }
 
     /// Whether there is still something to send.

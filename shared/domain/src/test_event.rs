@@ -128,6 +128,7 @@ pub fn event(endpoint: &Endpoint, event: &str, now: Timestamp, roll: Roll) -> Ev
         envelope,
         accepted_at: now,
         traceparent: None,
+        source_message_id: None,
         fan_out: Vec::new(),
         erased_at: None,
     }

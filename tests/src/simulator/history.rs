@@ -4,9 +4,11 @@ mod upkeep;
 
 use std::time::Duration;
 
+use domain::api_key::{ApiKey, Scope};
 use domain::delivery::Outcome;
 use domain::endpoint::{DisabledReason, EndpointState};
 use domain::ids::EndpointId;
+use domain::job::{Job, JobState};
 use domain::wakeup::Lane;
 
 use super::model::Model;
@@ -33,6 +35,8 @@ pub struct Plan {
     pub endpoints: u64,
     /// Answers that are failures, per mille.
     pub failing: u64,
+    /// Whether people send again and cancel.
+    pub people: bool,
     dice: Dice,
 }
 
@@ -43,7 +47,8 @@ impl Plan {
         Some(self)
     }
 
-    /// Every fifth history has no faults at all: there nothing may happen twice.
+    /// Every fifth history has no faults at all: there nothing may happen twice. Half of all have
+    /// no people who send again or cancel.
     pub fn from_seed(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let severity = [0, 10, 30, 100, 250][usize::try_from(seed % 5).unwrap_or(0)];
@@ -62,7 +67,8 @@ impl Plan {
         };
         let (steps, endpoints) = (20 + dice.below(120), 1 + dice.below(3));
         let failing = [0, 300, 700, 1_000][usize::try_from(dice.below(4)).unwrap_or(0)];
-        Self { seed, rates, steps, endpoints, failing, dice }
+        let people = (seed / 5).is_multiple_of(2);
+        Self { seed, rates, steps, endpoints, failing, people, dice }
     }
 }
 
@@ -73,13 +79,24 @@ struct Incoming {
     visible_at: domain::Timestamp,
 }
 
+fn is_unfinished(job: &Job) -> bool {
+    job.state == JobState::Running || job.notice
+}
+
+fn bodies(batch: &[Queued]) -> String {
+    let line = |queued: &Queued| format!("{} (received {})", queued.body, queued.received);
+    batch.iter().map(line).collect::<Vec<_>>().join(", ")
+}
+
 /// A history being told.
 pub struct History {
     plan: Plan,
-    world: World,
+    pub(super) world: World,
     model: Model,
     dice: Dice,
-    endpoints: Vec<EndpointId>,
+    pub(super) people: Dice,
+    pub(super) key: Option<ApiKey>,
+    pub(super) endpoints: Vec<EndpointId>,
     incoming: Vec<Incoming>,
     sent: u64,
     story: Vec<String>,
@@ -110,8 +127,11 @@ impl History {
             }
             answer
         });
+        let key = plan.people.then(|| world.api_key(Scope::Operator));
         Self {
             aside: Dice::new(plan.seed ^ 0xa51de),
+            people: Dice::new(plan.seed ^ 0x9e09),
+            key,
             plan,
             world,
             model,
@@ -152,6 +172,8 @@ impl History {
         for _ in 0..self.plan.steps {
             self.step();
             self.beside_a_step();
+            self.check()?;
+            self.people_act();
             self.check()?;
         }
         self.world.state().faults.rates = Rates::default();
@@ -252,9 +274,13 @@ impl History {
         let killed = self.light_fuse();
         let mut turns = Dice::new(self.dice.number());
         let batches = [(first, skews[0]), (second, skews[1])];
+        let bodies: Vec<String> = batches.iter().map(|(batch, _)| bodies(batch)).collect();
         let handed = self.world.send_side_by_side(batches, || turns.chance(500));
         self.world.fuse().blow_at(None);
-        self.note(&format!("two senders side by side take {handed} from {lane:?}{killed}"));
+        let bodies = bodies.join(" and ");
+        self.note(&format!(
+            "two senders side by side take {handed} from {lane:?}{killed}: {bodies}"
+        ));
     }
 
     fn sender_and_sweeper(&mut self) {
@@ -343,7 +369,9 @@ impl History {
             let scheduled = state.schedules.values().map(|(at, _)| *at);
             // The sweeper comes by when an entry is overdue, not every five minutes in vain.
             let due = state.deliveries.values().filter_map(|d| Some(d.due_at? + OVERDUE));
-            queued.chain(scheduled).chain(due).chain(dead).min()
+            let unfinished = state.jobs.values().filter(|j| is_unfinished(j));
+            let stalled = unfinished.map(Job::stalled_at);
+            queued.chain(scheduled).chain(due).chain(stalled).chain(dead).min()
         };
         self.world.pass_until(next.unwrap_or(now).max(now + Duration::from_secs(1)));
     }
@@ -355,6 +383,7 @@ impl History {
             && state.dead.is_empty()
             && state.events_sent_back.is_empty()
             && state.deliveries.values().all(|d| !d.status.is_open() && d.due_at.is_none())
+            && !state.jobs.values().any(is_unfinished)
     }
 
     fn skew(&mut self) -> i64 {
@@ -366,7 +395,7 @@ impl History {
     }
 
     /// Perhaps the process is killed at some call of what comes next.
-    fn light_fuse(&mut self) -> &'static str {
+    pub(super) fn light_fuse(&mut self) -> &'static str {
         let mut state = self.world.state();
         if !state.faults.dice.chance(self.plan.rates.killed)
             || state.faults.rates == Rates::default()
@@ -389,7 +418,7 @@ impl History {
         Box::new(Violation { seed: self.plan.seed, what, story: self.story[from..].to_vec() })
     }
 
-    fn note(&mut self, what: &str) {
+    pub(super) fn note(&mut self, what: &str) {
         let now = self.world.state().now;
         self.story.push(format!("{now}  {what}"));
     }
@@ -397,6 +426,7 @@ impl History {
     fn told(&self) -> Told {
         let state = self.world.state();
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let retries = self.model.retries();
         let recorded: usize = state.deliveries.values().map(|d| d.attempts.len()).sum();
         Told {
             steps: self.plan.steps,
@@ -404,6 +434,7 @@ impl History {
             deliveries: count(state.deliveries.len()),
             posts: count(state.posts.len()),
             extra_posts: count(state.posts.len().saturating_sub(recorded)),
+            retries,
             faults: state.faults.counts,
         }
     }

@@ -6,6 +6,7 @@
 
 mod history;
 mod model;
+mod people;
 
 use crate::world::Counts;
 
@@ -24,6 +25,8 @@ pub struct Told {
     pub posts: u64,
     /// Requests beyond one per committed attempt: what a duplicate can still look like.
     pub extra_posts: u64,
+    /// Retries that people and recoveries asked for.
+    pub retries: u64,
     /// What went wrong.
     pub faults: Counts,
 }
@@ -38,6 +41,7 @@ impl Told {
             deliveries: self.deliveries + other.deliveries,
             posts: self.posts + other.posts,
             extra_posts: self.extra_posts + other.extra_posts,
+            retries: self.retries + other.retries,
             faults: self.faults.plus(other.faults),
         }
     }

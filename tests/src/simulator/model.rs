@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::delivery::{Delivery, FailedReason, Outcome, Status};
+use domain::delivery::{Attempt, Delivery, FailedReason, Outcome, Status, Trigger};
 use domain::envelope::{content_hash, derive_event_id, parse_body};
 use domain::event::Event;
 use domain::ids::{DeliveryId, EventId};
+use domain::job::JobState;
 use domain::limits::EARLY_MS;
+use domain::ports::Announcement;
 
 use super::history::SKEW_MS;
 use crate::world::{Post, State, World};
@@ -23,6 +25,7 @@ pub struct Model {
     events: BTreeMap<EventId, Event>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
     posts: usize,
+    retries: BTreeMap<DeliveryId, BTreeSet<String>>,
     per_attempt: BTreeMap<(DeliveryId, String), u32>,
 }
 
@@ -40,8 +43,15 @@ impl Model {
             events: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             posts: 0,
+            retries: BTreeMap::new(),
             per_attempt: BTreeMap::new(),
         }
+    }
+
+    /// Retries that were ever open.
+    pub fn retries(&self) -> u64 {
+        let all: usize = self.retries.values().map(BTreeSet::len).sum();
+        u64::try_from(all).unwrap_or(u64::MAX)
     }
 
     /// Ingest has taken responsibility for this body.
@@ -58,7 +68,17 @@ impl Model {
     pub fn check(&mut self, world: &World) -> Holds {
         let state = world.state();
         self.check_events(&state)?;
+        for delivery in state.deliveries.values() {
+            // One that was opened and made within a step is known by its attempt alone.
+            let open = delivery.open_retry.iter().map(|retry| retry.id.to_string());
+            let made = delivery.attempts.iter().filter(|a| a.trigger != Trigger::Schedule);
+            let all: BTreeSet<String> = open.chain(made.map(|a| a.at.to_string())).collect();
+            if !all.is_empty() {
+                self.retries.entry(delivery.id.clone()).or_default().extend(all);
+            }
+        }
         self.check_posts(&state)?;
+        check_jobs(&state)?;
         for delivery in state.deliveries.values() {
             self.check_delivery(delivery)?;
             check_announced(&state, delivery)?;
@@ -86,18 +106,25 @@ impl Model {
         Ok(())
     }
 
-    /// No scheduled POST for what was final before this step; never many for one attempt.
+    /// No POST for what was final before this step, but for a retry that was open then; never many
+    /// for one attempt. A retry may share its number with an attempt of the schedule.
     fn check_posts(&mut self, state: &State) -> Holds {
         for post in &state.posts[self.posts..] {
             let delivery = delivery_of(state, post)?;
-            let before = self.deliveries.get(&delivery.id).map(|d| d.status);
-            ensure(before.is_none_or(Status::is_open), || {
+            let known = self.deliveries.get(&delivery.id);
+            let before = known.map(|d| d.status);
+            let made = |a: &Attempt| a.at == post.at && a.trigger != Trigger::Schedule;
+            let retried = known.into_iter().chain([delivery]).any(|d| d.open_retry.is_some())
+                || delivery.attempts.iter().any(made);
+            ensure(retried || before.is_none_or(Status::is_open), || {
                 format!("a POST for {} after it was {before:?}", delivery.id)
             })?;
             let attempt = (delivery.id.clone(), post.header("X-Webhook-Attempt").to_owned());
             let count = self.per_attempt.entry(attempt).or_default();
             *count += 1;
+            let retries = self.retries.get(&delivery.id).map_or(0, BTreeSet::len);
             let most = if self.faultless { 1 } else { POSTS_OF_ONE_ATTEMPT };
+            let most = most * (1 + u32::try_from(retries).unwrap_or(u32::MAX));
             ensure(*count <= most, || format!("{count} POSTs of one attempt of {}", delivery.id))?;
         }
         self.posts = state.posts.len();
@@ -108,8 +135,10 @@ impl Model {
         let id = &now.id;
         if let Some(before) = self.deliveries.get(id) {
             let stands = match before.status {
-                Status::Succeeded | Status::Skipped => now.status == before.status,
-                Status::Failed(_) => now.status == before.status || now.status == Status::Succeeded,
+                Status::Succeeded => now.status == before.status,
+                Status::Skipped | Status::Failed(_) => {
+                    now.status == before.status || now.status == Status::Succeeded
+                }
                 Status::Pending => now.status != Status::Skipped,
                 Status::Retrying => !matches!(now.status, Status::Pending | Status::Skipped),
             };
@@ -119,16 +148,20 @@ impl Model {
                 format!("{id} went back")
             })?;
         }
-        let failures =
-            now.attempts.iter().filter(|a| a.answer.outcome != Outcome::Succeeded).count();
-        let successes = now.attempts.len() - failures;
+        let is_success = |a: &&Attempt| a.answer.outcome == Outcome::Succeeded;
+        let successes = now.attempts.iter().filter(is_success).count();
+        let scheduled = now.attempts.iter().filter(|a| a.trigger == Trigger::Schedule);
+        let failures = scheduled.filter(|a| !is_success(a)).count();
         ensure(failures <= 5, || format!("{id} has {failures} failed attempts"))?;
-        ensure((successes == 1) == (now.status == Status::Succeeded), || {
+        let retried = self.retries.contains_key(id);
+        ensure(successes <= 1 || retried, || format!("{id} has {successes} successes"))?;
+        ensure((successes > 0) == (now.status == Status::Succeeded), || {
             format!("{id} is {:?} with {successes} successes", now.status)
         })?;
         let exhausted = now.status == Status::Failed(FailedReason::Exhausted);
         ensure(!exhausted || failures == 5, || format!("{id} is exhausted after {failures}"))?;
-        let waits = now.status == Status::Retrying || now.notice.is_some();
+        let waits = now.status == Status::Retrying;
+        let waits = waits || now.notice.is_some() || now.open_retry.is_some();
         ensure(!waits || now.due_at.is_some(), || format!("{id} waits, but not in `due`"))?;
         check_schedule(now)
     }
@@ -141,8 +174,14 @@ impl Model {
                 let delivery = state.deliveries.get(&entry.delivery_id);
                 let delivery = delivery.ok_or(format!("{} is missing", entry.delivery_id))?;
                 ensure(!delivery.status.is_open(), || format!("{} is open", delivery.id))?;
-                ensure(entry.skipped == (delivery.status == Status::Skipped), || {
+                let retried = self.retries.contains_key(&delivery.id);
+                let skipped = delivery.status == Status::Skipped;
+                let recovered = retried && entry.skipped && delivery.status == Status::Succeeded;
+                ensure(entry.skipped == skipped || recovered, || {
                     format!("{} is {:?}", delivery.id, delivery.status)
+                })?;
+                ensure(delivery.open_retry.is_none(), || {
+                    format!("a retry of {} is still open", delivery.id)
                 })?;
             }
         }
@@ -151,7 +190,8 @@ impl Model {
             let kept = delivery.id.endpoint().as_str() == untouched;
             let fully = matches!(
                 delivery.status,
-                Status::Succeeded | Status::Failed(FailedReason::Exhausted)
+                Status::Succeeded
+                    | Status::Failed(FailedReason::Exhausted | FailedReason::Cancelled)
             );
             ensure(!kept || fully, || format!("{} is {:?}", delivery.id, delivery.status))?;
         }
@@ -176,11 +216,13 @@ fn check_taken(state: &State, event: &Event, body: &str) -> Holds {
 /// Each failure is followed by the documented wait, never less (but for a wake-up that may be
 /// 2 s early and clocks that differ).
 fn check_schedule(delivery: &Delivery) -> Holds {
-    if delivery.attempts.len() != usize::from(delivery.scheduled_attempts) {
+    let scheduled = delivery.attempts.iter().filter(|a| a.trigger == Trigger::Schedule);
+    let scheduled: Vec<_> = scheduled.collect();
+    if scheduled.len() != usize::from(delivery.scheduled_attempts) {
         return Ok(()); // the success of an earlier POST, recorded late
     }
     let early_ms = u64::try_from(EARLY_MS).unwrap_or(0) + 2 * SKEW_MS;
-    for (pair, delay_s) in delivery.attempts.windows(2).zip(DELAYS_S) {
+    for (pair, delay_s) in scheduled.windows(2).zip(DELAYS_S) {
         let ended = pair[0].at + Duration::from_millis(pair[0].answer.duration_ms);
         let least = ended + Duration::from_secs(delay_s) - Duration::from_millis(early_ms);
         ensure(pair[1].at >= least, || {
@@ -190,11 +232,31 @@ fn check_schedule(delivery: &Delivery) -> Holds {
     Ok(())
 }
 
+/// One job of an endpoint at a time; its figures add up; its end is told.
+fn check_jobs(state: &State) -> Holds {
+    let mut running = BTreeSet::new();
+    for job in state.jobs.values() {
+        let id = &job.id;
+        if job.state == JobState::Running {
+            ensure(running.insert(&job.endpoint_id), || {
+                format!("two jobs of {} are running", job.endpoint_id)
+            })?;
+        }
+        let names = |a: &Announcement| a.detail.get("recovery_id") == Some(&id.as_str().into());
+        let told = || state.announced.iter().any(names);
+        let silent = job.state != JobState::Running && !job.notice;
+        ensure(!silent || told(), || format!("{id} is over, and nobody will hear of it"))?;
+        ensure(job.done() <= job.total, || format!("{id} has done more than there is: {job:?}"))?;
+        let all = job.state != JobState::Finished || job.done() == job.total;
+        ensure(all, || format!("{id} is finished, {} of {} done", job.done(), job.total))?;
+    }
+    Ok(())
+}
+
 fn check_announced(state: &State, delivery: &Delivery) -> Holds {
     let failed = matches!(delivery.status, Status::Failed(_));
     let told = || {
-        let about =
-            |a: &domain::ports::Announcement| a.detail["delivery_id"] == delivery.id.as_str();
+        let about = |a: &Announcement| a.detail["delivery_id"] == delivery.id.as_str();
         state.announced.iter().any(|a| a.name == "delivery.failed" && about(a))
     };
     ensure(!failed || delivery.notice.is_some() || told(), || {

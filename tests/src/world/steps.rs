@@ -69,8 +69,9 @@ impl World {
 
     /// Hands ingest a batch; `None` if the fuse killed it, else the ids that come again.
     pub fn ingest_batch(&self, bodies: &[&str], received: u32) -> Option<Vec<String>> {
+        let batch = self.fresh_number();
         let message = |(nth, body): (usize, &&str)| ingest::Message {
-            id: format!("m{nth}"),
+            id: format!("m{nth}@{batch}"),
             body: (*body).to_owned(),
             received,
             traceparent: None,
@@ -78,7 +79,9 @@ impl World {
         };
         let messages: Vec<_> = bodies.iter().enumerate().map(message).collect();
         let stop_at = self.state().now + FAR;
-        run(self.fuse(), self.ingest().handle(&messages, stop_at))
+        let again = run(self.fuse(), self.ingest().handle(&messages, stop_at))?;
+        let place = |id: &String| id.split('@').next().unwrap_or_default().to_owned();
+        Some(again.iter().map(place).collect())
     }
 
     /// Puts one event, and wants it taken.

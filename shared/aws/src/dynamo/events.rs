@@ -78,6 +78,7 @@ fn to_item(event: &Event, expires_at: Timestamp) -> Item {
         .with("content_hash", text(&event.content_hash))
         .with("accepted_at", text(event.accepted_at))
         .with_some("traceparent", event.traceparent.as_ref().map(text))
+        .with_some("source_message_id", event.source_message_id.as_ref().map(text))
         .with("fan_out", fan_out_value(&event.fan_out))
         .with_some(ERASED, event.erased_at.map(text))
         .with("expires_at", text(expires_at))
@@ -130,6 +131,7 @@ fn from_item(item: &Item) -> Result<Event, Unreadable> {
         content_hash: fields.text("content_hash")?.to_owned(),
         accepted_at: fields.moment("accepted_at")?,
         traceparent: fields.text_opt("traceparent")?.map(str::to_owned),
+        source_message_id: fields.text_opt("source_message_id")?.map(str::to_owned),
         fan_out: fan_out?,
         erased_at: fields.moment_opt(ERASED)?,
     })
@@ -189,6 +191,7 @@ mod tests {
             envelope,
             accepted_at: Timestamp::from_millis(1_780_825_140_123),
             traceparent: None,
+            source_message_id: Some("5fea7756-0ea4-451a-a703-a558b933e274".into()),
             fan_out: vec![
                 FanOut { delivery_id: delivery(1), skipped: false },
                 FanOut { delivery_id: delivery(2), skipped: true },
