@@ -101,19 +101,19 @@ async fn a_job_is_picked_up_after_a_reload_and_can_be_stopped() {
     let slow = json!({"max_per_second": 1});
     assert_eq!(desk.api.call("PATCH", &path, Some(&slow), &[]).await.status, 200);
     assert_eq!(desk.api.post(&format!("{path}/disable"), &json!({})).await.status, 200);
-    let all: Vec<String> = (0..90).map(|nth| event(&format!("m{nth}"), ACCOUNT, "{}")).collect();
+    let all: Vec<String> = (0..50).map(|nth| event(&format!("m{nth}"), ACCOUNT, "{}")).collect();
     desk.stack.send(&format!("[{}]", all.join(","))).await;
-    page.sees(text("Last 90 deliveries: 90 not sent")).await;
+    page.sees(text("Last 50 deliveries: 50 not sent")).await;
     page.reload().await;
     page.click(button("Enable").within(&css(".notice"))).await;
-    page.click(button("Re-send 90 missed events")).await;
+    page.click(button("Re-send 50 missed events")).await;
     page.sees(text("Sending again")).await;
     page.reload().await;
     page.sees(text("Sending again")).await;
     page.click(button("Cancel")).await;
     page.click(button("Stop sending")).await;
     page.sees(text("Stopped:")).await;
-    assert!(desk.customer.so_far().len() < 90, "the rest was not sent");
+    assert!(desk.customer.so_far().len() < 50, "the rest was not sent");
     desk.is_well().await;
 }
 

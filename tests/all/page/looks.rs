@@ -41,6 +41,9 @@ async fn every_view_is_fit_for_everybody() {
     page.sees(text("Switched off by hand")).await;
     desk.sees_sent("e3", "skipped").await;
     look(page, "disabled").await;
+    page.click(button("Enable").within(&css(".notice"))).await;
+    page.sees(button("Re-send 1 missed event")).await;
+    look(page, "missed").await;
     page.click(button("Edit")).await;
     page.click(field("Only these")).await;
     page.click(text("More settings")).await;

@@ -40,17 +40,15 @@ impl Desk {
         let (endpoint, secret) = (word("id"), word("secret"));
         let page = Page::open(DESK).await;
         let desk = Self { stack, customer, api, page, endpoint, secret };
-        desk.page.goto(&desk.signed_in("")).await;
-        desk.page.sees(text("Endpoints")).await;
-        desk.go(&format!("/endpoints/{}", desk.endpoint)).await;
+        desk.page.goto(&desk.signed_in()).await;
         desk.page.sees(text("Delivery log")).await;
         desk
     }
 
-    /// The page's address with the key in it, and further parameters.
-    fn signed_in(&self, more: &str) -> String {
+    /// The address of the endpoint's log, with the key in it.
+    fn signed_in(&self) -> String {
         let key = self.api.key.as_deref().expect("a key");
-        format!("{}#token={key}{more}", self.api.url)
+        format!("{}#token={key}&endpoint={}", self.api.url, self.endpoint)
     }
 
     /// Goes to another view of the page.
