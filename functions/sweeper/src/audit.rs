@@ -78,9 +78,9 @@ where
             finished,
         };
         tracing::info!(
-            audited.examined,
-            audited.checked,
-            audited.unexplained,
+            examined = audited.examined,
+            checked = audited.checked,
+            unexplained = audited.unexplained,
             finished,
             unexplained_in_all = audit.unexplained,
             "audited"

@@ -45,6 +45,8 @@ Examples:
   webhooks deliveries tail                   attempts as they happen
   webhooks why evt_…                         what became of an event
   webhooks check-url https://hooks.example.com/in --answer 10.0.0.1
+  webhooks audit                             is every event delivered or about to be
+  webhooks redrive --yes                     put dead letters back to work
 
 Exit codes: 0 fine, 1 the answer is no (an event or a field was refused, nothing was found),
 2 wrong usage, 3 it could not be done.";

@@ -2,7 +2,7 @@
 
 use domain::audit::{Audit, Finding, Stage};
 use domain::delivery::Status;
-use domain::ports::{Audits, Deliveries, Events, Stored};
+use domain::ports::{Audits, Deliveries, Events, Scanned, Stored};
 
 use super::{at, endpoint, event};
 
@@ -22,26 +22,13 @@ pub async fn audits(store: &(impl Audits + Events + Deliveries)) {
     let in_due = known[3].fan_out[1].delivery_id.clone();
     assert_eq!(store.enter_due(&in_due, at(5)).await, Ok(true));
 
-    let (mut events, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.scan_events(after.as_deref(), 3).await.expect("read");
-        assert!(page.items.len() <= 3 && page.unreadable.is_empty());
-        events.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    let (mut deliveries, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.scan_deliveries(after.as_deref(), 5).await.expect("read");
-        assert!(page.items.len() <= 5 && page.unreadable.is_empty());
-        deliveries.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+    let events = all(3, async |after: Option<String>| {
+        store.scan_events(after.as_deref(), 3).await.expect("read")
+    });
+    let deliveries = all(5, async |after: Option<String>| {
+        store.scan_deliveries(after.as_deref(), 5).await.expect("read")
+    });
+    let (events, deliveries) = (events.await, deliveries.await);
     for event in &known {
         let found: Vec<_> = events.iter().filter(|e| e.id == event.id).collect();
         assert_eq!(found.len(), 1, "each event once");
@@ -89,5 +76,19 @@ async fn record(store: &impl Audits) {
         whole.revision = before.revision + 1;
         assert_eq!(store.audit().await, Ok(Some(whole.clone())));
         before = whole.clone();
+    }
+}
+
+/// Page by page, to the end.
+async fn all<T>(limit: usize, page: impl AsyncFn(Option<String>) -> Scanned<T>) -> Vec<T> {
+    let (mut items, mut after) = (Vec::new(), None);
+    loop {
+        let page = page(after).await;
+        assert!(page.items.len() <= limit && page.unreadable.is_empty());
+        items.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return items;
+        }
     }
 }

@@ -32,25 +32,7 @@ impl Audits for Store {
         let place = Place { call: "audits.save", table: Table::Jobs };
         let revision = was.map_or(0, |was| was.revision) + 1;
         let item = to_item(&Audit { revision, ..now.clone() });
-        let request = self
-            .client
-            .put_item()
-            .table_name(self.tables.name(place.table, place.call)?)
-            .set_item(Some(item));
-        let request = match was {
-            None => request.condition_expression("attribute_not_exists(job_id)"),
-            Some(was) => request
-                .condition_expression("#revision = :was")
-                .expression_attribute_names("#revision", "revision")
-                .expression_attribute_values(":was", number(was.revision)),
-        };
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(refused) if refused.is_conditional_check_failed_exception() => Ok(false),
-                Some(_) | None => Err(port_error(place.call, &error)),
-            },
-        }
+        self.put_over(place, item, was.map(|was| was.revision)).await
     }
 
     async fn scan_events(

@@ -9,7 +9,7 @@ use domain::job::{Job, JobState};
 use domain::limits::DECISIONS;
 use domain::ports::{Begun, JobEntry, Jobs, PortError, PortResult};
 
-use super::item::{Item, Reader, Unreadable, number, text};
+use super::item::{Item, Reader, Unreadable, text};
 use super::job_item::{UNFINISHED, from_item, key, latest_item, latest_key, to_item};
 use super::request::{Place, Read};
 use super::{Store, Table};
@@ -47,21 +47,7 @@ impl Jobs for Store {
     async fn save(&self, was: &Job, now: &Job) -> PortResult<bool> {
         let place = at("jobs.save");
         let next = Job { revision: was.revision.saturating_add(1), ..now.clone() };
-        let request = self
-            .client
-            .put_item()
-            .table_name(self.tables.name(place.table, place.call)?)
-            .set_item(Some(to_item(&next)))
-            .condition_expression("#revision = :was")
-            .expression_attribute_names("#revision", "revision")
-            .expression_attribute_values(":was", number(was.revision));
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(refused) if refused.is_conditional_check_failed_exception() => Ok(false),
-                Some(_) | None => Err(port_error(place.call, &error)),
-            },
-        }
+        self.put_over(place, to_item(&next), Some(was.revision)).await
     }
 
     async fn unfinished(&self, until: Timestamp, limit: usize) -> PortResult<Vec<JobEntry>> {

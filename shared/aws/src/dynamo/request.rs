@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::ports::{PortError, PortResult};
 
-use super::item::{Item, Unreadable};
+use super::item::{Item, Unreadable, number};
 use super::{Store, Table};
 use crate::error::port_error;
 
@@ -87,6 +87,37 @@ impl Store {
         match self.put_new(place, item.clone()).await? {
             Some(there) if there != item => Err(PortError::new(place.call, "the id is taken")),
             Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Puts an item in place of the one with this `revision`, or of none. False if another stands
+    /// there.
+    pub(super) async fn put_over(
+        &self,
+        place: Place,
+        item: Item,
+        revision: Option<impl Into<i128>>,
+    ) -> PortResult<bool> {
+        let request = self
+            .client
+            .put_item()
+            .table_name(self.tables.name(place.table, place.call)?)
+            .set_item(Some(item));
+        let request = match revision {
+            None => request
+                .condition_expression("attribute_not_exists(#key)")
+                .expression_attribute_names("#key", place.table.partition_key()),
+            Some(revision) => request
+                .condition_expression("#revision = :was")
+                .expression_attribute_names("#revision", "revision")
+                .expression_attribute_values(":was", number(revision)),
+        };
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                Some(_) | None => Err(port_error(place.call, &error)),
+            },
         }
     }
 
