@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 /// What `alert_email` may be, see [`domain::endpoint::register`].
 const ADDRESS: &str = "^[!#-'*+./0-9=?A-Z^-~-]+@[!#-'*+./0-9=?A-Z^-~-]*[.][!#-'*+./0-9=?A-Z^-~-]*$";
 
+/// No control characters.
+const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
 /// All of them, by name.
 pub(super) fn all() -> Value {
     let mut all = Map::new();
@@ -155,7 +158,10 @@ fn endpoints() -> Value {
         ),
         ("product?", nullable(products())),
         ("platform_id?", nullable(json!({"type": "string", "pattern": "^[ -~]{1,64}$"}))),
-        ("description?", nullable(json!({"type": "string", "maxLength": 512}))),
+        (
+            "description?",
+            nullable(json!({"type": "string", "maxLength": 512, "pattern": ONE_LINE})),
+        ),
         (
             "headers?",
             json!({"type": "object", "additionalProperties": text(None), "maxProperties": 10}),
