@@ -13,6 +13,7 @@ mod events;
 mod keys;
 mod output;
 mod redrive;
+mod rejected;
 mod stack;
 mod why;
 
@@ -72,6 +73,9 @@ enum Command {
     CheckUrl(check_url::CheckUrl),
     /// Is every event delivered or about to be; exit code 1 if anything is unexplained.
     Audit(audit::Audit),
+    /// Look at refused events, and send them again.
+    #[command(subcommand)]
+    Rejected(rejected::Rejected),
     /// Move what lies in the dead-letter queues back to work.
     Redrive(redrive::Redrive),
     /// The demo receiver of the local stack.
@@ -91,6 +95,7 @@ async fn main() -> ExitCode {
         Command::Keys(keys) => keys.run(json).await,
         Command::CheckUrl(check) => check.run(json),
         Command::Audit(audit) => audit.run(json).await,
+        Command::Rejected(rejected) => rejected.run(json).await,
         Command::Redrive(redrive) => redrive.run(json).await,
         Command::Demo(demo) => demo.run(json).await,
     };

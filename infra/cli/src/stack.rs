@@ -87,6 +87,7 @@ impl Stack {
             (Queue::Events, "EventsQueueUrl"),
             (Queue::Send, "SendQueueUrl"),
             (Queue::Retry, "RetryQueueUrl"),
+            (Queue::Rejected, "RejectedQueueUrl"),
             (Queue::EventsDlq, "EventsDlqUrl"),
             (Queue::SendDlq, "SendDlqUrl"),
             (Queue::RetryDlq, "RetryDlqUrl"),

@@ -2,6 +2,7 @@
 //! its answer, and whoever sent it decides.
 
 mod dead_letters;
+mod rejected;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
@@ -11,6 +12,8 @@ use domain::ports::{Outgoing, PortError, PortResult, Refused, Rejected, WakeUps}
 use domain::settings::{Lookup, SettingResult};
 use domain::wakeup::Lane;
 use futures::stream::{self, StreamExt};
+
+pub use rejected::Refusal;
 
 use crate::error::cause;
 use crate::packing::{Packed, Room, pack};

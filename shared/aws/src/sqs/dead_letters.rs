@@ -94,7 +94,11 @@ impl Queues {
         count.and_then(|text| text.parse().ok()).ok_or_else(|| wrong("no count in the answer"))
     }
 
-    async fn delete_batch(&self, queue: Queue, batch: &[DeadLetter]) -> Vec<Result<(), String>> {
+    pub(super) async fn delete_batch(
+        &self,
+        queue: Queue,
+        batch: &[DeadLetter],
+    ) -> Vec<Result<(), String>> {
         let all = |cause: String| vec![Err(cause); batch.len()];
         let entry = |(place, letter): (usize, &DeadLetter)| {
             let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
@@ -122,7 +126,7 @@ impl Queues {
     }
 }
 
-fn letter(received: Received) -> Result<DeadLetter, &'static str> {
+pub(super) fn letter(received: Received) -> Result<DeadLetter, &'static str> {
     let system = |name| received.attributes.as_ref().and_then(|all| all.get(&name)).cloned();
     let sent_at = system(MessageSystemAttributeName::SentTimestamp);
     let sent_at = sent_at.and_then(|text| text.parse().ok()).map(Timestamp::from_millis);
