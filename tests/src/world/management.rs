@@ -233,16 +233,11 @@ impl World {
         key
     }
 
-    /// A number that no other call has been given.
-    pub(super) fn fresh_number(&self) -> u32 {
-        let mut state = self.state();
-        state.next_fresh += 1;
-        state.next_fresh
-    }
-
     /// Bytes that no other call has been given.
     fn next_fresh<const N: usize>(&self) -> [u8; N] {
-        let count = self.fresh_number().to_le_bytes();
+        let mut state = self.state();
+        state.next_fresh += 1;
+        let count = state.next_fresh.to_le_bytes();
         std::array::from_fn(|nth| count[nth % count.len()])
     }
 }

@@ -106,6 +106,7 @@ pub struct State {
     pub requests_take_time: bool,
     next_message: u64,
     next_fresh: u32,
+    next_batch: u32,
 }
 
 /// What somebody else does just before a call.
@@ -183,6 +184,7 @@ impl World {
             requests_take_time: true,
             next_message: 0,
             next_fresh: 0,
+            next_batch: 0,
         };
         Self(Arc::new(Shared { state: Mutex::new(state), fuse: Fuse::default() }))
     }

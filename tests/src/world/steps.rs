@@ -69,7 +69,7 @@ impl World {
 
     /// Hands ingest a batch; `None` if the fuse killed it, else the ids that come again.
     pub fn ingest_batch(&self, bodies: &[&str], received: u32) -> Option<Vec<String>> {
-        let batch = self.fresh_number();
+        let batch = self.next_batch();
         let message = |(nth, body): (usize, &&str)| ingest::Message {
             id: format!("m{nth}@{batch}"),
             body: (*body).to_owned(),
@@ -82,6 +82,13 @@ impl World {
         let again = run(self.fuse(), self.ingest().handle(&messages, stop_at))?;
         let place = |id: &String| id.split('@').next().unwrap_or_default().to_owned();
         Some(again.iter().map(place).collect())
+    }
+
+    /// A number for a batch: messages of two batches are never the same.
+    fn next_batch(&self) -> u32 {
+        let mut state = self.state();
+        state.next_batch += 1;
+        state.next_batch
     }
 
     /// Puts one event, and wants it taken.
