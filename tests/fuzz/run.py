@@ -164,6 +164,8 @@ def settings(options: argparse.Namespace, keys: int) -> list[str]:
     chosen["rate-limit"] = f"{keys * CALLS_A_MINUTE * 9 // 10 // len(PARTS)}/m"
     print(f"seed {chosen['seed']}", flush=True)
     flags = [part for name, value in chosen.items() for part in (f"--{name}", value)]
+    if not options.minutes:
+        flags.append("--generation-deterministic")
     return [*flags, *options.more]
 
 
