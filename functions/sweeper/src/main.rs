@@ -6,6 +6,8 @@ use aws::dynamo::{Store, Table, Tables};
 use aws::metrics::EmbeddedMetrics;
 use aws::sqs::{Queue, QueueUrls, Queues};
 use domain::Timestamp;
+use domain::limits::AUDIT_RUN_S;
+use domain::ports::Clock;
 use domain::settings::Lookup;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::Serialize;
@@ -53,7 +55,8 @@ async fn main() -> anyhow::Result<()> {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
         let stop_at = Timestamp::from_millis(deadline) - MARGIN;
         let mut swept = sweeper.run(stop_at).await;
-        let audited = auditor.run(stop_at).await.unwrap_or_else(|error| {
+        let enough = clock.now() + Duration::from_secs(AUDIT_RUN_S);
+        let audited = auditor.run(stop_at.min(enough)).await.unwrap_or_else(|error| {
             tracing::error!(%error, "the audit goes on in the next run");
             swept.errors += 1;
             None

@@ -171,6 +171,9 @@ pub const AUDIT_PAGES_UNSAVED: usize = 20;
 pub const AUDIT_FINDINGS_KEPT: usize = 100;
 /// Deliveries of a page of events that are looked for at once.
 pub const AUDIT_READS_AT_ONCE: usize = 32;
+/// Seconds that an audit takes of one run of the sweeper: long enough to come to an end within hours,
+/// short enough that whatever falls due meanwhile waits no longer than its grace.
+pub const AUDIT_RUN_S: u64 = 60;
 /// Seconds for which the record of an audit stays.
 pub const AUDIT_KEPT_S: u64 = 90 * 86_400;
 
@@ -265,6 +268,7 @@ const _: () = assert!(
         < 300_000
 );
 const _: () = assert!(AUDIT_DELIVERIES_PAGE <= AUDIT_EVENTS_PAGE * ENDPOINTS_PER_ACCOUNT);
+const _: () = assert!(AUDIT_RUN_S <= OVERDUE_GRACE_S as u64);
 const _: () = assert!(COPY_DELAY_S <= SQS_DELAY_MAX_S);
 const _: () = assert!(JOB_PAGE < 900 && SQS_DELAY_MAX_S == 900 && JOB_PAGE <= LOG_EXAMINED);
 const _: () = assert!(JOB_RATE_DEFAULT <= JOB_RATE_MAX && JOB_COUNT_FIRST_S <= JOB_COUNT_MAX_S);
