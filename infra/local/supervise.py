@@ -176,11 +176,11 @@ class LocalStack:
     def _announce(self) -> None:
         self._stack["pids"] = self._pids()
         self._state.announce(self._stack)
-        api = self._stack["api_url"]
+        api, key = self._stack["api_url"], self._stack["operator_key"]
         print(
             f"\nThe local stack is up at {self._stack['endpoint_url']}"
             + (f", its API at {api}" if api else "")
-            + (f"\n  the page      {api}#token={self._stack['operator_key']}" if api else "")
+            + (f"\n  the page      {api}#token={key}" if api and self._options.no_demo else "")
             + f"\n  described in  {self._state.stack_file}"
             + f"\n  logs          {self._options.state}/emulator.log, one file per function in"
             + f" {self._options.state}/logs/"

@@ -33,7 +33,9 @@ const at = ({ page, target }) => locate(page.page, target);
 
 const COMMANDS = {
   async open({ number, width, height, scheme }) {
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme });
+    const viewport = { width, height };
+    const reader = { colorScheme: scheme, locale: 'en-US', timezoneId: 'UTC' };
+    const context = await browser.newContext({ viewport, ...reader });
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     const page = await context.newPage();
     page.setDefaultTimeout(Number(patience));

@@ -6,6 +6,7 @@ mod hostile;
 mod life;
 mod looks;
 mod sign_in;
+mod words;
 
 use serde_json::json;
 use tests::browser::{DESK, Page, css, text};
