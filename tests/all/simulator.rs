@@ -2,10 +2,12 @@
 
 use std::thread;
 
-use tests::simulator::{Told, tell, tell_and_tamper};
+use tests::simulator::{Told, tell, tell_and_tamper, tell_weeks};
 
 /// Histories told by every test run; `tests/examples/soak.rs` tells as many as one likes.
 const SEEDS: u64 = 2_000;
+/// Histories of weeks told by every test run.
+const WEEKS: u64 = 40;
 
 /// Seeds that once failed, each with what it showed.
 const ONCE_FAILED: [(u64, &str); 4] = [
@@ -51,4 +53,21 @@ fn whatever_is_taken_away_at_rest_is_found() {
     for seed in 0..300 {
         tell_and_tamper(seed).unwrap_or_else(|violation| panic!("{violation}"));
     }
+}
+
+/// Issue 7, Seen 4.
+#[test]
+fn whoever_answers_is_never_disabled_and_whoever_never_does_always() {
+    let (mut disabled, mut mails) = (0, 0);
+    for seed in 0..WEEKS {
+        match tell_weeks(seed) {
+            Ok(outcomes) => {
+                disabled += outcomes.disabled;
+                mails += outcomes.mails;
+            }
+            Err(violation) => panic!("weeks of {violation}"),
+        }
+    }
+    assert!(disabled > WEEKS / 2, "{disabled} were disabled");
+    assert!(mails > 2 * disabled, "{mails} mails");
 }

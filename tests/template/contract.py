@@ -15,7 +15,10 @@ PARAMETERS = {
     "SecretOverlapSeconds": "86400",
     "ApiConcurrency": "50",
     "RetentionDays": "30",
+    "AlertAfterSeconds": "3600",
+    "WarnAfterSeconds": "259200",
     "DisableAfterSeconds": "604800",
+    "AlertSender": "",
     "PublicBaseUrl": "",
     "FrameAncestors": "",
     "OpsAlarmTopicArn": "",
@@ -28,7 +31,7 @@ OUTPUTS = {
     "EndpointsTable", "EndpointSecretsTable", "EventsTable", "DeliveriesTable", "ApiKeysTable",
     "ApiStateTable", "JobsTable", "ApiUrl",
     "EventBusName", "RetryScheduleGroup",
-    "IngestFunction", "SenderFunction", "SweeperFunction", "ApiFunction",
+    "IngestFunction", "SenderFunction", "SweeperFunction", "DailyFunction", "ApiFunction",
 }  # fmt: skip
 
 # Table -> keys, keys-only indexes, expiry attribute, point-in-time recovery.
@@ -71,6 +74,11 @@ LANES = {
 
 # The functions read exactly these and refuse to start without one.
 EVERY_FUNCTION = {"STAGE", "RUST_LOG"}
+# Of those that look after endpoints.
+CARE = {
+    "ENDPOINTS_TABLE", "ALERT_AFTER_SECONDS", "WARN_AFTER_SECONDS", "DISABLE_AFTER_SECONDS",
+    "RETENTION_DAYS", "PAGE_URL", "ALERT_SENDER", "MAIL_CONFIGURATION_SET",
+}  # fmt: skip
 ENVIRONMENT = {
     "IngestFunction": EVERY_FUNCTION | {
         "ENDPOINTS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE",
@@ -84,15 +92,16 @@ ENVIRONMENT = {
         "RETRY_DELAYS_SECONDS", "GIVE_UP_AFTER_SECONDS", "SQS_DELAY_MAX_SECONDS",
         "REQUEST_TIMEOUT_SECONDS", "DISABLE_AFTER_SECONDS", "ALLOW_INSECURE_TARGETS",
     },
-    "SweeperFunction": EVERY_FUNCTION | {
+    "SweeperFunction": EVERY_FUNCTION | CARE | {
         "EVENTS_TABLE", "DELIVERIES_TABLE", "JOBS_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL",
         "EVENTS_QUEUE_URL", "EVENTS_DLQ_URL", "SEND_DLQ_URL", "RETRY_DLQ_URL", "EVENT_BUS_NAME",
         "SQS_DELAY_MAX_SECONDS", "RETENTION_DAYS",
     },
+    "DailyFunction": EVERY_FUNCTION | CARE | {"DELIVERIES_TABLE", "EVENT_BUS_NAME"},
     "ApiFunction": EVERY_FUNCTION | {
         "ENDPOINTS_TABLE", "ENDPOINT_SECRETS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE",
         "API_KEYS_TABLE", "API_STATE_TABLE", "JOBS_TABLE", "SEND_QUEUE_URL", "RETRY_QUEUE_URL",
-        "RETENTION_DAYS", "SECRET_OVERLAP_SECONDS", "PUBLIC_BASE_URL", "FRAME_ANCESTORS",
+        "RETENTION_DAYS", "SECRET_OVERLAP_SECONDS", "DISABLE_AFTER_SECONDS", "PUBLIC_BASE_URL", "FRAME_ANCESTORS",
         "ALLOW_INSECURE_TARGETS", "SENDER_FUNCTION",
     },
 }  # fmt: skip
@@ -103,6 +112,10 @@ WILDCARDS = {
     "InnerQueuesPolicy/TlsOnly": "a refusal; `*` in a queue's policy is that queue",
     "SecretsKey/TheAccountAdministersTheKey": "`*` in a key's policy is that key",
     "SecretsKey/TheAccountUsesItThroughDynamoDb": "`*` in a key's policy is that key",
+    "SweeperRole/MailOwners": "the sender may be an address or a domain; a condition names it",
+    "DailyRole/MailOwners": "likewise",
+    "SweeperRole/MailOwnersOnTheEmulator": "it asks for `*`; never on AWS",
+    "DailyRole/MailOwnersOnTheEmulator": "likewise",
     "SenderRole/ScheduleLaterAttempts": "a schedule's name is a hash; the group bounds it",
     "SenderRole/ScheduleLaterAttemptsOnTheEmulator": "likewise, and never on AWS",
 }
@@ -114,6 +127,8 @@ LOCAL_DIFFERENCES = {
     "InnerQueuesPolicy": "nothing is left in it: see TlsOnly",
     "InnerQueuesPolicy/TlsOnly": "the emulator speaks plain http and would refuse everybody",
     "SenderRole/ScheduleLaterAttemptsOnTheEmulator": "it takes every group for `default`",
+    "SweeperRole/MailOwnersOnTheEmulator": "it asks for `*`, whatever the identity",
+    "DailyRole/MailOwnersOnTheEmulator": "likewise",
 }
 
 # Actions in a key's policy that look after the key; everything else uses it.

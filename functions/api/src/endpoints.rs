@@ -22,7 +22,7 @@ use crate::cursor::{self, Cursors};
 use crate::error::{Answer, ApiError};
 use crate::fields::Fields;
 use crate::http::Response;
-use crate::{Api, Call, Outside, Store};
+use crate::{Api, Call, Outside, Rules, Store};
 
 /// Endpoints read in one request, of all there are.
 const AT_ONCE: usize = 1_000;
@@ -50,7 +50,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
             // Registered by an earlier call with this idempotency key, and deleted since.
             return Err(ApiError::Conflict);
         }
-        let mut body = with_warnings(&endpoint);
+        let mut body = self.rules.with_warnings(&endpoint);
         body["secret"] = secrets.current.reveal().into();
         Ok(Response::json(201, &body))
     }
@@ -152,7 +152,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         Ok(Response::json(
             200,
             &json!({
-                "data": found.iter().map(view::endpoint).collect::<Vec<_>>(),
+                "data": found.iter().map(|endpoint| self.rules.shown(endpoint)).collect::<Vec<_>>(),
                 "next_cursor": cursors.write(end),
             }),
         ))
@@ -177,14 +177,25 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     }
 }
 
-/// The endpoint, and what its owner should have another look at.
-fn with_warnings(endpoint: &Endpoint) -> Value {
-    let mut body = view::endpoint(endpoint);
-    let warnings = catalogue::warnings(&endpoint.event_types);
-    if !warnings.is_empty() {
-        body["warnings"] = warnings.into();
+impl Rules {
+    /// An endpoint as callers see it.
+    pub(crate) fn shown(&self, endpoint: &Endpoint) -> Value {
+        let mut body = view::endpoint(endpoint);
+        if let Some(at) = endpoint.disable_due_at(self.disable_after) {
+            body["disable_due_at"] = at.to_string().into();
+        }
+        body
     }
-    body
+
+    /// The endpoint, and what its owner should have another look at.
+    pub(crate) fn with_warnings(&self, endpoint: &Endpoint) -> Value {
+        let mut body = self.shown(endpoint);
+        let warnings = catalogue::warnings(&endpoint.event_types);
+        if !warnings.is_empty() {
+            body["warnings"] = warnings.into();
+        }
+        body
+    }
 }
 
 /// Where an endpoint stands in a list, newest first.

@@ -39,6 +39,7 @@ pub mod route;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use domain::Timestamp;
 use domain::limits::API_BODY_BYTES;
 use domain::ports::{
     ApiKeys, ApiMemory, Clock, Deliveries, DeliveryLog, Endpoints, Events, Fresh, Jobs, Outgoing,
@@ -46,7 +47,6 @@ use domain::ports::{
 };
 use domain::target::TargetRules;
 use domain::test_event::{TestReply, TestRequest};
-use domain::{Timestamp, view};
 use futures::FutureExt;
 
 use auth::Caller;
@@ -129,6 +129,8 @@ pub struct Rules {
     pub retention: Duration,
     /// How long two secrets sign side by side.
     pub secret_overlap: Duration,
+    /// How long an endpoint may fail until it is disabled.
+    pub disable_after: Duration,
     /// What an endpoint's URL may be.
     pub targets: TargetRules,
     /// Where people find the page.
@@ -201,7 +203,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
             Route::ListEndpoints => self.list_endpoints(call).await,
             Route::ShowEndpoint => {
                 call.query.only(&[])?;
-                Ok(Response::json(200, &view::endpoint(&self.living_endpoint(call).await?)))
+                Ok(Response::json(200, &self.rules.shown(&self.living_endpoint(call).await?)))
             }
             Route::EditEndpoint => self.edit_endpoint(call).await,
             Route::DeleteEndpoint => self.delete_endpoint(call).await,

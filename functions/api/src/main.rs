@@ -40,6 +40,7 @@ async fn main() -> anyhow::Result<()> {
     let rules = Rules {
         retention: settings.retention()?,
         secret_overlap: settings.secret_overlap()?,
+        disable_after: settings.disable_after()?,
         targets: settings.target_rules()?,
         page: page(&settings)?,
         frame_ancestors: settings.frame_ancestors()?,

@@ -11,6 +11,7 @@ mod jobs;
 
 use domain::Timestamp;
 use domain::announce::finish_notice;
+use domain::care::Cared;
 use domain::limits::{DUE_PAGE, DUE_PAGES_PER_RUN, DUE_SHARDS};
 use domain::ports::{
     Backlog, Bus, Clock, DeadLetters, Deliveries, DueEntry, Jobs, Outgoing, Pause, PortError,
@@ -208,6 +209,24 @@ where
         }
         answers.into_iter().collect()
     }
+}
+
+/// The one line of a visit to the endpoints in trouble, which the sweeper makes beside its run.
+pub fn log_visit(cared: &Cared) {
+    for trouble in &cared.troubles {
+        tracing::error!(trouble, "endpoint not dealt with yet");
+    }
+    tracing::info!(
+        seen = cared.seen,
+        alerted = cared.alerted,
+        recovered = cared.recovered,
+        announced = cared.announced,
+        mailed = cared.mailed,
+        given_up = cared.given_up,
+        errors = cared.errors,
+        unfinished_shards = cared.unfinished_shards,
+        "tended"
+    );
 }
 
 impl Swept {

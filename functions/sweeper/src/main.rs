@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use aws::dynamo::{Store, Table, Tables};
 use aws::metrics::EmbeddedMetrics;
+use aws::ses::PostOffice;
 use aws::sqs::{Queue, QueueUrls, Queues};
 use domain::Timestamp;
-use domain::limits::AUDIT_RUN_S;
-use domain::ports::Clock;
+        let visit = teller.visit(Visit::Sweeper, stop_at);
+        let (mut swept, endpoints) = futures::join!(sweeper.run(stop_at), visit);
+        sweeper::log_visit(&endpoints);
+        let enough = clock.now() + Duration::from_secs(AUDIT_RUN_S);
+        let audited = auditor.run(stop_at.min(enough)).await.unwrap_or_else(|error| {
 use domain::settings::Lookup;
+use domain::tell::Teller;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::Serialize;
 use sweeper::audit::{Audited, Auditor};
@@ -25,6 +30,7 @@ const QUEUES: [Queue; 6] =
 struct Report {
     #[serde(flatten)]
     swept: Swept,
+    endpoints: Cared,
     #[serde(skip_serializing_if = "Option::is_none")]
     audited: Option<Audited>,
 }
@@ -35,7 +41,7 @@ async fn main() -> anyhow::Result<()> {
     let environment = |name: &str| std::env::var(name).ok();
     let settings = Lookup::new(&environment);
     let config = aws::config::load()?;
-    let tables = [Table::Events, Table::Deliveries, Table::Jobs];
+    let tables = [Table::Events, Table::Deliveries, Table::Jobs, Table::Endpoints];
     let tables = Tables::from_settings(&settings, &tables)?;
     let retention = settings.retention()?;
     let metrics = EmbeddedMetrics::from_settings(&settings)?;
@@ -47,21 +53,26 @@ async fn main() -> anyhow::Result<()> {
         clock: aws::clock::SystemClock,
         sqs_delay_max_s: settings.sqs_delay_max_s()?,
     };
-    let (store, clock) = (&sweeper.store, &sweeper.clock);
+    let (store, bus, clock) = (&sweeper.store, &sweeper.bus, &sweeper.clock);
     let auditor = &Auditor { store, clock, metrics: &metrics, retention };
+    let mails = PostOffice::from_settings(&config, &settings)?;
+    let words = Words::from_settings(&settings)?;
+    let teller = &Teller { store, bus, mails: mails.as_ref(), clock, words: &words };
     let sweeper = &sweeper;
     // What wakes it says nothing: any JSON will do.
     lambda_runtime::run(service_fn(|event: LambdaEvent<serde_json::Value>| async move {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
         let stop_at = Timestamp::from_millis(deadline) - MARGIN;
-        let mut swept = sweeper.run(stop_at).await;
+        let visit = teller.visit(Visit::Sweeper, stop_at);
+        let (mut swept, endpoints) = futures::join!(sweeper.run(stop_at), visit);
+        sweeper::log_visit(&endpoints);
         let enough = clock.now() + Duration::from_secs(AUDIT_RUN_S);
         let audited = auditor.run(stop_at.min(enough)).await.unwrap_or_else(|error| {
             tracing::error!(%error, "the audit goes on in the next run");
             swept.errors += 1;
             None
         });
-        Ok::<Report, lambda_runtime::Error>(Report { swept, audited })
+        Ok::<Report, lambda_runtime::Error>(Report { swept, endpoints, audited })
     }))
     .await
     .map_err(|error| anyhow::anyhow!("{error}"))

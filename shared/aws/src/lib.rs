@@ -12,6 +12,7 @@
 //! | [`batch`] | a batch of queue messages as Lambda hands it over |
 //! | [`scheduler`] | one-time schedules into the retry queue |
 //! | [`eventbridge`] | the bus for operational events |
+//! | [`ses`] | mail to endpoints' owners |
 //! | [`receiver`] | the outbound HTTP client |
 //! | [`clock`] | the clock, the dice, and new ids |
 //! | [`metrics`] | figures for CloudWatch, as lines of the log |
@@ -29,4 +30,5 @@ pub mod metrics;
 mod packing;
 pub mod receiver;
 pub mod scheduler;
+pub mod ses;
 pub mod sqs;

@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::Timestamp;
 use crate::delivery::{Delivery, Notice};
+use crate::endpoint::notice::{EndpointNotice, Happening};
+use crate::endpoint::{DisabledReason, Endpoint};
+use crate::health::HealthRules;
 use crate::ids::{hash_fields, hex};
 use crate::job::Job;
 use crate::ports::{Announcement, Bus, Deliveries, Jobs, PortError, PortResult, Refused};
@@ -82,6 +85,35 @@ fn delivery_failed(delivery: &Delivery, at: Timestamp) -> Announcement {
         "last_http_status": last.and_then(|answer| answer.http_status),
     });
     announcement(Notice::DeliveryFailed.as_str(), delivery.id.as_str(), at, detail)
+}
+
+/// What happened to an endpoint; `None` for what is not announced.
+pub(crate) fn endpoint_changed(
+    endpoint: &Endpoint,
+    notice: &EndpointNotice,
+    rules: &HealthRules,
+) -> Option<Announcement> {
+    let (name, reason, disable_due_at) = match notice.what {
+        Happening::Failing => {
+            ("endpoint.failing", None, notice.since.map(|since| rules.disable_due_at(since)))
+        }
+        Happening::Recovered => ("endpoint.recovered", None, None),
+        Happening::Disabled => ("endpoint.disabled", Some(DisabledReason::Failing), None),
+        Happening::DisabledByHand => ("endpoint.disabled", Some(DisabledReason::Manual), None),
+        Happening::Enabled => ("endpoint.enabled", None, None),
+        Happening::Warned => return None,
+    };
+    let detail = json!({
+        "account_id": endpoint.account_id,
+        "endpoint_id": endpoint.id,
+        "product": endpoint.product.map(|product| product.as_str()),
+        "at": notice.at,
+        "failing_since": notice.since,
+        "disable_due_at": disable_due_at,
+        "reason": reason.map(DisabledReason::as_str),
+    });
+    let about = format!("{}/{}", endpoint.id, notice.at);
+    Some(announcement(name, &about, notice.at, detail))
 }
 
 /// The announcement of a refused event, for the producer's team: the code and the field, never

@@ -57,10 +57,19 @@ impl HealthRules {
         self.alert_after.unwrap_or(self.warn_after)
     }
 
+    /// From when on an endpoint that is failing since `since` is disabled.
+    pub fn disable_due_at(&self, since: Timestamp) -> Timestamp {
+        since + self.disabled_after()
+    }
+
     /// Failing for so long, an endpoint is disabled.
     fn disabled_after(&self) -> Duration {
-        self.disable_after + self.step() * HEALTH_MARGIN_STEPS
+        disabled_after(self.disable_after)
     }
+}
+
+fn disabled_after(disable_after: Duration) -> Duration {
+    disable_after + step(disable_after) * HEALTH_MARGIN_STEPS
 }
 
 impl Endpoint {
@@ -91,8 +100,8 @@ impl Endpoint {
     }
 
     /// From when on it is disabled unless it answers: if it is failing, and goes on failing.
-    pub fn disable_due_at(&self, rules: &HealthRules) -> Option<Timestamp> {
-        self.failing_since().map(|since| since + rules.disabled_after())
+    pub fn disable_due_at(&self, disable_after: Duration) -> Option<Timestamp> {
+        self.failing_since().map(|since| since + disabled_after(disable_after))
     }
 
     /// Whether it belongs to the index of endpoints that sweeper and daily look at.

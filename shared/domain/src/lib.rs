@@ -20,6 +20,9 @@
 //! | [`schedule`] | when the next attempt is |
 //! | [`arrange`] | how a wake-up for that moment is made |
 //! | [`pace`] | how an endpoint's rate is kept |
+//! | [`care`] | looking after endpoints in trouble |
+//! | [`tell`] | how what happened to an endpoint is told, once |
+//! | [`mail`] | what its owner reads |
 //! | [`announce`] | what is told on the bus, and that it is never forgotten |
 //! | [`api_key`] | what an API key looks like, and what it opens |
 //! | [`portal`] | links to the page for one account |
@@ -39,6 +42,7 @@ pub mod api_key;
 pub mod arrange;
 pub mod attempt;
 pub mod audit;
+pub mod care;
 pub mod catalogue;
 pub mod delivery;
 pub mod endpoint;
@@ -51,6 +55,7 @@ pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod log;
+pub mod mail;
 pub mod metric;
 pub mod pace;
 pub mod portal;
@@ -62,6 +67,7 @@ pub mod secret;
 pub mod settings;
 pub mod sweep;
 pub mod target;
+pub mod tell;
 pub mod test_event;
 pub mod timestamp;
 pub mod view;

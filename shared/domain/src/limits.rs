@@ -198,6 +198,18 @@ pub const HEALTH_RECENT_SHARE: u32 = 7;
 /// Notices pending on an endpoint, above which switching it on and off is no longer announced: a
 /// bus that is down for hours must not fill the item.
 pub const NOTICES_PENDING: usize = 100;
+/// Deliveries looked at for the figures in a mail.
+pub const MAIL_EXAMINED: usize = 300;
+/// Characters of an endpoint's answer that a mail shows.
+pub const MAIL_EXAMPLE_CHARS: usize = 200;
+/// Seconds after which a mail that could not be sent is given up: by then it is no news.
+pub const MAIL_GIVEN_UP_S: u64 = 7 * 86_400;
+/// Seconds for which whoever tells an endpoint's notices keeps others from telling them too: longer
+/// than reading, composing and handing over a few mails takes with all tries.
+pub const TELLING_S: u64 = 120;
+/// Endpoints in trouble read in one query.
+pub const TROUBLE_PAGE: usize = 100;
+
 /// Partitions of the index of endpoints in trouble: when the network is at fault, all endpoints
 /// enter it within a minute.
 pub const TROUBLE_SHARDS: u8 = 4;

@@ -6,6 +6,7 @@
 //! an error means "perhaps it happened".
 
 mod health;
+mod mails;
 mod management;
 mod pace;
 mod upkeep;
@@ -24,6 +25,7 @@ use crate::secret::SigningSecrets;
 use crate::wakeup::{Call, Lane, WakeUp};
 
 pub use health::EndpointHealth;
+pub use mails::Mails;
 pub use management::{
     ApiKeys, ApiMemory, Begun, CallWindow, DeliveryLog, EndpointKey, Fresh, JobEntry, Jobs, Page,
     PortalLinks, Registry, Reservation, TestRunner,

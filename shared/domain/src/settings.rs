@@ -42,6 +42,11 @@ impl<'a> Lookup<'a> {
         found.ok_or_else(|| wrong(variable, "is not set"))
     }
 
+    /// A text that may be missing or empty.
+    pub fn text_or_nothing(&self, variable: &'static str) -> Option<String> {
+        (self.0)(variable).filter(|text| !text.is_empty())
+    }
+
     fn number<T: FromStr>(&self, variable: &'static str) -> SettingResult<T> {
         self.text(variable)?.trim().parse().map_err(|_| wrong(variable, "is not a whole number"))
     }

@@ -33,6 +33,7 @@ pub fn endpoint(endpoint: &Endpoint) -> Value {
         "status": status,
         "disabled_reason": reason,
         "disabled_at": since,
+        "failing_since": endpoint.failing_since(),
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,
     }))

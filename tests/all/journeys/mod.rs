@@ -5,6 +5,7 @@ mod audit;
 mod events;
 mod failures;
 mod fuzz;
+mod health;
 mod receivers;
 mod schedule;
 mod test_events;

@@ -15,16 +15,20 @@ use domain::health::Health;
 use domain::ids::EndpointId;
 use domain::job::Job;
 use domain::log::LogQuery;
-use domain::ports::{Begun, Clock, Deliveries, DeliveryLog, EndpointHealth, Events, Jobs};
+use domain::ports::{
+    Begun, Clock, Deliveries, DeliveryLog, EndpointHealth, Events, Jobs, Registry,
+};
+use domain::secret::SigningSecrets;
 use domain::wakeup::WakeUp;
 use local::Layout;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::stack::{Customer, Stack, emulator, python};
 
 use crate::journeys::event;
 
 /// A first wait by SQS, a second by Scheduler.
-pub const PARAMETERS: [(&str, &str); 4] = [
+pub const PARAMETERS: [(&str, &str); 5] = [
+    ("AlertSender", "webhooks@example.com"),
     ("RetryDelaysSeconds", "1,30,30,30"),
     ("GiveUpAfterSeconds", "200"),
     ("SqsDelayMaxSeconds", "1"),
@@ -40,13 +44,14 @@ pub async fn everything_works(stack: &Stack) -> Result<(), String> {
     let (endpoint, _) = stack.register(&customer, "acct_1", |_| {}).await;
     producer_sends(stack)?;
     ingest_works(stack)?;
+    endpoints_are_looked_after(stack, &endpoint).await?;
     trouble_has_its_lane(stack).await?;
     let retried = retried_by_schedule(stack, &endpoint).await;
     denied(stack)?;
     retried?;
     api::works(stack, &endpoint).await?;
     denied(stack)?;
-    first_attempt_again(stack, &endpoint).await?;
+    first_attempt_again(stack).await?;
     sender_announces(stack, &endpoint).await?;
     sweeper_works(stack, &endpoint).await?;
     audit_works(stack, &endpoint).await?;
@@ -104,6 +109,35 @@ async fn trouble_has_its_lane(stack: &Stack) -> Result<(), String> {
     .await
 }
 
+/// One endpoint that has been failing for hours, one for more than a week.
+async fn endpoints_are_looked_after(stack: &Stack, endpoint: &Endpoint) -> Result<(), String> {
+    stack.verify("webhooks@example.com").await;
+    let hour = Duration::from_secs(3_600);
+    for (id, hours) in [("ep_alert", 2), ("ep_end", 24 * 8)] {
+        let since = now() - hour * hours;
+        let health = Health {
+            failing_since: Some(since),
+            last_failure_at: Some(now()),
+            ..Health::default()
+        };
+        let id = EndpointId::parse(id).expect("valid");
+        let failing = Endpoint { id, enabled_at: since - hour, health, ..endpoint.clone() };
+        let current = aws::clock::new_secret().expect("random");
+        let secrets = SigningSecrets { current, previous: None };
+        stack.store.create_endpoint(&failing, &secrets).await.map_err(|e| e.to_string())?;
+    }
+    let judged = emulator().invoke(stack.output("DailyFunction"), &json!({}));
+    let judged = judged.map_err(|e| e.to_string())?;
+    let swept = emulator().invoke(stack.output("SweeperFunction"), &json!({}));
+    let swept = swept.map_err(|e| e.to_string())?["endpoints"].clone();
+    let figures = |of: &Value| ["mailed", "announced", "errors"].map(|name| of[name].as_u64());
+    let one = [Some(1), Some(1), Some(0)];
+    match (figures(&judged), figures(&swept)) {
+        (daily, sweeper) if (daily, sweeper) == (one, one) => Ok(()),
+        _ => Err(format!("judged: {judged}, tended: {swept}")),
+    }
+}
+
 /// Looks until there is something to see, or a function was refused something.
 async fn seen<T>(
     stack: &Stack,
@@ -148,8 +182,10 @@ async fn unsent(stack: &Stack, endpoint: &Endpoint, id: &str) -> Result<Delivery
 }
 
 /// Somebody else's claim is live: the sender sends the wake-up again.
-async fn first_attempt_again(stack: &Stack, endpoint: &Endpoint) -> Result<(), String> {
-    let delivery = unsent(stack, endpoint, "claimed").await?;
+async fn first_attempt_again(stack: &Stack) -> Result<(), String> {
+    let customer = Customer::start().await;
+    let (healthy, _) = stack.register(&customer, "acct_1", |_| {}).await;
+    let delivery = unsent(stack, &healthy, "claimed").await?;
     // Its end must be within SQS's reach.
     let until = now() + Duration::from_millis(950);
     assert_eq!(stack.store.claim(&delivery.id, 0, until, now()).await, Ok(true));
@@ -227,7 +263,9 @@ async fn sweeper_works(stack: &Stack, endpoint: &Endpoint) -> Result<(), String>
 
 /// A refusal in any function's log is a failure, whatever came of it.
 fn denied(stack: &Stack) -> Result<(), String> {
-    for function in ["IngestFunction", "SenderFunction", "SweeperFunction", "ApiFunction"] {
+    for function in
+        ["IngestFunction", "SenderFunction", "SweeperFunction", "DailyFunction", "ApiFunction"]
+    {
         let log = stack.log(function);
         if let Some(line) = log.lines().find(|line| line.contains("AccessDenied")) {
             return Err(line.to_owned());

@@ -72,6 +72,10 @@ async fn changes_of_state(store: &(impl EndpointHealth + Registry + Endpoints), 
     assert_eq!(won.iter().filter(|won| **won == Ok(true)).count(), 1);
     assert_eq!(store.claim_notices(&key, at(120), at(89)).await, Ok(false), "it is live");
     assert_eq!(store.claim_notices(&key, at(120), at(90)).await, Ok(true), "it has run out");
+    assert_eq!(store.free_notices(&key, at(90)).await, Ok(()));
+    assert_eq!(store.claim_notices(&key, at(130), at(91)).await, Ok(false), "another's stands");
+    assert_eq!(store.free_notices(&key, at(120)).await, Ok(()));
+    assert_eq!(store.claim_notices(&key, at(130), at(91)).await, Ok(true), "it was ended");
 
     assert_eq!(store.finish_notice(&key, &told[0]).await, Ok(()));
     assert_eq!(store.finish_notice(&key, &told[0]).await, Ok(()), "gone is gone");

@@ -7,10 +7,12 @@
 mod history;
 mod model;
 mod people;
+mod weeks;
 
 use crate::world::Counts;
 
 pub use history::Plan;
+pub use weeks::Outcomes;
 
 /// A history that came to rest without a violation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -88,4 +90,12 @@ pub fn tell_plan(plan: Plan) -> Result<Told, Box<Violation>> {
 /// The first violation.
 pub fn tell_and_tamper(seed: u64) -> Result<Told, Box<Violation>> {
     history::History::new(Plan::from_seed(seed)).tell_and_tamper()
+}
+
+/// Tells the weeks of a seed: endpoints' health, day by day.
+///
+/// # Errors
+/// The first violation.
+pub fn tell_weeks(seed: u64) -> Result<Outcomes, Box<Violation>> {
+    weeks::Weeks::new(seed).tell()
 }

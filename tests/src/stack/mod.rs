@@ -2,6 +2,7 @@
 
 mod customer;
 mod http;
+mod post;
 
 use std::future::Future;
 use std::sync::{LazyLock, OnceLock};
@@ -24,6 +25,7 @@ use local::{Emulator, Layout, Options, Profile, StackSpec, Venv, binaries, venv}
 
 pub use customer::{Customer, Received};
 pub use http::{ApiClient, Reply};
+pub use post::Sent;
 
 /// Everything awaited must happen within this; it is no measure of speed.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,11 +1,18 @@
-//! Endpoints' health and rates: the ports, in memory.
+//! Endpoints' health, rates and mails: the ports in memory, and who looks after endpoints.
 
+use std::time::Duration;
+
+use daily::Unfinished;
 use domain::Timestamp;
+use domain::care::{Cared, Visit};
 use domain::endpoint::Endpoint;
 use domain::endpoint::notice::EndpointNotice;
-use domain::ports::{CallWindow, EndpointHealth, EndpointKey, Line, Pace, Page, PortResult};
+use domain::health::HealthRules;
+use domain::mail::{Mail, Words};
+use domain::ports::{CallWindow, EndpointHealth, EndpointKey, Line, Mails, Pace, Page, PortResult};
+use domain::tell::Teller;
 
-use super::{State, World};
+use super::{DISABLE_AFTER, RETENTION, State, World, run};
 
 impl Pace for World {
     async fn count_request(&self, window: &CallWindow) -> PortResult<bool> {
@@ -81,11 +88,64 @@ impl EndpointHealth for World {
         self.call("endpoints.claim_notices", claim).await
     }
 
+    async fn free_notices(&self, key: &EndpointKey, until: Timestamp) -> PortResult<()> {
+        let free = |state: &mut State| state.telling.retain(|id, at| (id, *at) != (&key.id, until));
+        self.call("endpoints.free_notices", free).await
+    }
+
     async fn finish_notice(&self, key: &EndpointKey, notice: &EndpointNotice) -> PortResult<()> {
         let finish = |state: &mut State| {
             let found = state.endpoints.iter_mut().find(|e| e.id == key.id);
             found.map(|endpoint| endpoint.notices.remove(notice));
         };
         self.call("endpoints.finish_notice", finish).await
+    }
+}
+
+impl Mails for World {
+    async fn send(&self, mail: &Mail) -> PortResult<()> {
+        self.call("mails.send", |state| state.mails.push(mail.clone())).await
+    }
+}
+
+/// The documented numbers.
+pub fn words() -> Words {
+    Words {
+        page_url: "https://webhooks.example.com/".into(),
+        retention: RETENTION,
+        health: HealthRules {
+            alert_after: Some(Duration::from_secs(3_600)),
+            warn_after: Duration::from_secs(3 * 86_400),
+            disable_after: DISABLE_AFTER,
+        },
+    }
+}
+
+/// Far enough for any visit.
+const FAR: Duration = Duration::from_secs(10_000_000);
+
+impl World {
+    /// The sweeper's visit to the endpoints in trouble; `None` if the fuse killed it.
+    pub fn tend(&self) -> Option<Cared> {
+        let words = words();
+        let stop_at = self.state().now + FAR;
+        run(self.fuse(), self.teller(&words).visit(Visit::Sweeper, stop_at))
+    }
+
+    /// One run of daily; `None` if the fuse killed it.
+    pub fn daily(&self) -> Option<Result<Cared, Unfinished>> {
+        let stop_at = self.state().now + FAR;
+        self.daily_until(stop_at)
+    }
+
+    /// One run of daily that begins nothing after `stop_at`.
+    pub fn daily_until(&self, stop_at: Timestamp) -> Option<Result<Cared, Unfinished>> {
+        let words = words();
+        run(self.fuse(), daily::run(&self.teller(&words), stop_at))
+    }
+
+    /// Whoever tells, over this world.
+    pub fn teller<'t>(&'t self, words: &'t Words) -> Teller<'t, World, World, World, World> {
+        Teller { store: self, bus: self, mails: Some(self), clock: self, words }
     }
 }

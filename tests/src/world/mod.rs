@@ -23,6 +23,7 @@ use domain::event::Event;
 use domain::health::Health;
 use domain::ids::{AccountId, DeliveryId, EndpointId, EventId, JobId};
 use domain::job::Job;
+use domain::mail::Mail;
 use domain::metric::Metric;
 use domain::portal::PortalLink;
 use domain::ports::{Announcement, DeadLetter, Refused, Reservation};
@@ -33,6 +34,7 @@ use domain::webhook::WebhookRequest;
 
 pub use faults::{Counts, Dice, Faults, Rates};
 pub use fuse::{Fuse, run, run_side_by_side};
+pub use health::words;
 pub use upkeep::Dead;
 
 /// When every world begins.
@@ -73,6 +75,8 @@ pub struct State {
     pub schedules: BTreeMap<String, (Timestamp, String)>,
     /// What was refused.
     pub rejected: Vec<Refused>,
+    /// What was mailed.
+    pub mails: Vec<Mail>,
     /// What was announced.
     pub announced: Vec<Announcement>,
     /// What endpoints received.
@@ -166,6 +170,7 @@ impl World {
             events_sent_back: Vec::new(),
             schedules: BTreeMap::new(),
             rejected: Vec::new(),
+            mails: Vec::new(),
             announced: Vec::new(),
             posts: Vec::new(),
             receiver: Box::new(|_| answer(200)),

@@ -82,24 +82,37 @@ def insecure_targets(stacks):
     rare_sweep=put(
         prop("SweeperFunction", "Events.EveryFiveMinutes.Properties.Schedule"), "rate(1 hour)"
     ),
+    rare_day=put(prop("DailyFunction", "Events.OnceADay.Properties.Schedule"), "rate(2 days)"),
+    one_try_a_day=put(prop("DailyFunction", "EventInvokeConfig.MaximumRetryAttempts"), 0),
     repeated_sweep=put(prop("SweeperFunction", "EventInvokeConfig.MaximumRetryAttempts"), 2),
 )
 def times(stacks):
     functions, declared = stacks.prod.of_type("AWS::Lambda::Function"), stacks.prod.declared
     if declared["RequestTimeoutSeconds"]["MaxValue"] + 15 > functions["SenderFunction"]["Timeout"]:
         yield "a request may leave the sender less than 15 s to record it"
-    (schedule,) = stacks.prod.of_type("AWS::Events::Rule").values()
-    if schedule["ScheduleExpression"] != "rate(5 minutes)":
+    rates = {
+        target["Arn"]: schedule["ScheduleExpression"]
+        for schedule in stacks.prod.of_type("AWS::Events::Rule").values()
+        for target in schedule["Targets"]
+    }
+    if rates.get("SweeperFunction.Arn") != "rate(5 minutes)":
         yield "the sweeper does not run every 5 minutes"
+    if rates.get("DailyFunction.Arn") != "rate(1 day)":
+        yield "daily does not run once a day"
     if functions["SweeperFunction"]["Timeout"] >= 300:
         yield "two sweeps may meet"
     if declared["RetentionDays"]["MinValue"] * DAY <= declared["GiveUpAfterSeconds"]["MaxValue"]:
         yield "a record may expire while its delivery is open"
     if functions["SenderFunction"].get("RecursiveLoop") != "Allow":
         yield "Lambda cuts a chain of hops as a loop"
-    (invoke,) = stacks.prod.of_type("AWS::Lambda::EventInvokeConfig").values()
-    if invoke.get("MaximumRetryAttempts") != 0:
+    repeated = {
+        invoke["FunctionName"]: invoke.get("MaximumRetryAttempts")
+        for invoke in stacks.prod.of_type("AWS::Lambda::EventInvokeConfig").values()
+    }
+    if repeated.get("SweeperFunction") != 0:
         yield "a failed sweep is repeated"
+    if not repeated.get("DailyFunction"):
+        yield "what daily leaves undone waits for a day"
 
 
 @rule(

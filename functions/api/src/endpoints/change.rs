@@ -9,10 +9,8 @@ use domain::endpoint::{Endpoint, EndpointState};
 use domain::limits::{GIVE_UP_AFTER_MAX_S, MISSED_EXAMINED, PAGE_MAX};
 use domain::log::LogQuery;
 use domain::ports::{Clock, Fresh};
-use domain::view;
 use serde_json::{Value, json};
 
-use super::with_warnings;
 use crate::error::{Answer, ApiError};
 use crate::fields::Fields;
 use crate::http::Response;
@@ -35,11 +33,11 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
             return Err(ApiError::InsufficientScope);
         }
         if same(&wanted, &endpoint) {
-            return Ok(Response::json(200, &with_warnings(&endpoint)));
+            return Ok(Response::json(200, &self.rules.with_warnings(&endpoint)));
         }
         let edited = endpoint.edited(wanted, self.rules.targets, call.now)?;
         self.replace(&endpoint, &edited, None).await?;
-        Ok(Response::json(200, &with_warnings(&edited)))
+        Ok(Response::json(200, &self.rules.with_warnings(&edited)))
     }
 
     pub(crate) async fn delete_endpoint(&self, call: &Call<'_>) -> Answer<Response> {
@@ -62,7 +60,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
                 disabled
             }
         };
-        Ok(Response::json(200, &view::endpoint(&disabled)))
+        Ok(Response::json(200, &self.rules.shown(&disabled)))
     }
 
     pub(crate) async fn enable_endpoint(&self, call: &Call<'_>) -> Answer<Response> {
@@ -76,7 +74,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
             }
             (Some(_) | None, _) => (endpoint, Missed::nothing(call.now)),
         };
-        let mut body = view::endpoint(&enabled);
+        let mut body = self.rules.shown(&enabled);
         body["missed"] = missed.to_json();
         Ok(Response::json(200, &body))
     }

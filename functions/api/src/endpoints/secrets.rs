@@ -3,7 +3,6 @@
 use domain::endpoint::Endpoint;
 use domain::ports::{Clock, Fresh};
 use domain::secret::SigningSecrets;
-use domain::view;
 use serde_json::json;
 
 use crate::error::{Answer, ApiError};
@@ -32,7 +31,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         if secrets.previous.is_some() {
             self.replace_secrets(&endpoint, &secrets, &secrets.finished()).await?;
         }
-        Ok(Response::json(200, &view::endpoint(&endpoint)))
+        Ok(Response::json(200, &self.rules.shown(&endpoint)))
     }
 
     async fn secrets_of(&self, endpoint: &Endpoint) -> Answer<SigningSecrets> {

@@ -128,6 +128,8 @@ fn endpoint(more: &[(&str, Value)]) -> Value {
         ("status", json!({"type": "string", "enum": ["enabled", "disabled"]})),
         ("disabled_reason?", json!({"type": "string", "enum": ["manual", "failing"]})),
         ("disabled_at?", time()),
+        ("failing_since?", time()),
+        ("disable_due_at?", time()),
         ("created_at", time()),
         ("updated_at", time()),
     ];

@@ -87,6 +87,14 @@ impl EndpointHealth for Store {
         self.update(at("endpoints.claim_notices"), key, update).await
     }
 
+    async fn free_notices(&self, whose: &EndpointKey, until: Timestamp) -> PortResult<()> {
+        let mut update = Update::default();
+        update.remove(TOLD_BY);
+        update.only_if_is(TOLD_BY, text(until));
+        let key = key(&whose.account_id, &whose.id);
+        self.update(at("endpoints.free_notices"), key, update).await.map(|_| ())
+    }
+
     async fn finish_notice(&self, whose: &EndpointKey, notice: &EndpointNotice) -> PortResult<()> {
         let mut update = Update::default();
         update.delete(NOTICES, AttributeValue::Ss(vec![notice.to_string()]));

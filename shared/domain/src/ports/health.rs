@@ -37,6 +37,13 @@ pub trait EndpointHealth: Sync {
         now: Timestamp,
     ) -> impl Future<Output = PortResult<bool>> + Send;
 
+    /// Ends a reservation; nothing happens if it is no longer this one.
+    fn free_notices(
+        &self,
+        key: &EndpointKey,
+        until: Timestamp,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+
     /// Takes away a notice that was told; nothing happens if it is gone already.
     fn finish_notice(
         &self,
