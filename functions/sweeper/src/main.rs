@@ -7,11 +7,10 @@ use aws::metrics::EmbeddedMetrics;
 use aws::ses::PostOffice;
 use aws::sqs::{Queue, QueueUrls, Queues};
 use domain::Timestamp;
-        let visit = teller.visit(Visit::Sweeper, stop_at);
-        let (mut swept, endpoints) = futures::join!(sweeper.run(stop_at), visit);
-        sweeper::log_visit(&endpoints);
-        let enough = clock.now() + Duration::from_secs(AUDIT_RUN_S);
-        let audited = auditor.run(stop_at.min(enough)).await.unwrap_or_else(|error| {
+use domain::care::{Cared, Visit};
+use domain::limits::AUDIT_RUN_S;
+use domain::mail::Words;
+use domain::ports::Clock;
 use domain::settings::Lookup;
 use domain::tell::Teller;
 use lambda_runtime::{LambdaEvent, service_fn};
