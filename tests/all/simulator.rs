@@ -3,6 +3,9 @@
 use std::thread;
 
 use tests::simulator::{Told, tell, tell_and_tamper, tell_weeks};
+}
+
+use tests::simulator::{Plan, Told, tell, tell_and_tamper, tell_plan};
 
 /// Histories told by every test run; `tests/examples/soak.rs` tells as many as one likes.
 const SEEDS: u64 = 2_000;
@@ -70,4 +73,17 @@ fn whoever_answers_is_never_disabled_and_whoever_never_does_always() {
     }
     assert!(disabled > WEEKS / 2, "{disabled} were disabled");
     assert!(mails > 2 * disabled, "{mails} mails");
+}
+
+#[test]
+fn while_scheduler_throttles_whoever_waits_is_awaited() {
+    for fault in ["throttled", "silent"] {
+        let mut met = 0;
+        for seed in 0..200 {
+            let plan = Plan::from_seed(seed).only(fault).expect("a kind of fault");
+            met +=
+                tell_plan(plan).unwrap_or_else(|violation| panic!("{violation}")).faults.scheduler;
+        }
+        assert!(met > 50, "{fault}: {met}");
+    }
 }

@@ -2,12 +2,14 @@
 
 mod upkeep;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::Timestamp;
 use domain::api_key::{ApiKey, Scope};
 use domain::delivery::Outcome;
 use domain::endpoint::{DisabledReason, EndpointState};
-use domain::ids::EndpointId;
+use domain::ids::{DeliveryId, EndpointId};
 use domain::job::{Job, JobState};
 use domain::wakeup::Lane;
 
@@ -76,7 +78,7 @@ impl Plan {
 struct Incoming {
     body: String,
     received: u32,
-    visible_at: domain::Timestamp,
+    visible_at: Timestamp,
 }
 
 fn is_unfinished(job: &Job) -> bool {
@@ -88,11 +90,16 @@ fn bodies(batch: &[Queued]) -> String {
     batch.iter().map(line).collect::<Vec<_>>().join(", ")
 }
 
+/// The sweeper's last wait for a delivery, and the end of it.
+type Wait = (Option<u32>, Option<Timestamp>);
+
 /// A history being told.
 pub struct History {
     plan: Plan,
     pub(super) world: World,
     model: Model,
+    /// Whether the sweeper fed a backlog.
+    fed: bool,
     dice: Dice,
     pub(super) people: Dice,
     pub(super) key: Option<ApiKey>,
@@ -112,7 +119,7 @@ impl History {
             (0..plan.endpoints).map(|n| world.register(&format!("ep_{n}"), &["*"])).collect();
         let dice = plan.dice.clone();
         let faultless = plan.rates == Rates::default();
-        let model = Model::new(faultless);
+        let model = Model::new(faultless, plan.rates.keeps_wake_ups());
         world.state().requests_take_time = false;
         world.state().faults.dice = Dice::new(plan.seed ^ 0xfa17);
         let mut answers = Dice::new(plan.seed ^ 0xa45);
@@ -135,6 +142,7 @@ impl History {
             plan,
             world,
             model,
+            fed: false,
             dice,
             endpoints,
             incoming: Vec::new(),
@@ -314,12 +322,28 @@ impl History {
     }
 
     fn sweep(&mut self) {
+        let before = self.waits();
         let killed = self.light_fuse();
         let swept = self.world.sweep();
         self.world.fuse().blow_at(None);
+        if self.plan.rates == Rates::default() {
+            let after = self.waits();
+            self.world.sweep();
+            let moved_twice = |(id, wait): (&DeliveryId, &Wait)| {
+                before.get(id).is_some_and(|was| was != wait)
+                    && self.waits().get(id).is_some_and(|is| is != wait && is.0.is_some())
+            };
+            self.fed = after.iter().any(moved_twice);
+        }
         if let Some(swept) = swept.filter(|swept| swept.seen > 0) {
             self.note(&format!("the sweeper sees {}, wakes {}{killed}", swept.seen, swept.woken));
         }
+    }
+
+    /// Who has been woken by the sweeper, and when it looks again.
+    fn waits(&self) -> BTreeMap<DeliveryId, Wait> {
+        let state = self.world.state();
+        state.deliveries.values().map(|d| (d.id.clone(), (d.back_off_s, d.due_at))).collect()
     }
 
     fn endpoint_changes(&mut self) {
@@ -410,6 +434,11 @@ impl History {
     }
 
     fn check(&mut self) -> Result<(), Box<Violation>> {
+        if self.fed {
+            return Err(
+                self.violation("the sweeper woke again at once what it had just woken".into())
+            );
+        }
         self.model.check(&self.world).map_err(|what| self.violation(what))
     }
 

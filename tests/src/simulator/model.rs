@@ -10,9 +10,10 @@ use domain::ids::{DeliveryId, EventId};
 use domain::job::JobState;
 use domain::limits::EARLY_MS;
 use domain::ports::Announcement;
+use domain::wakeup::{Call, WakeUp};
 
 use super::history::SKEW_MS;
-use crate::world::{Post, State, World};
+use crate::world::{Post, Queued, State, World};
 
 /// Requests with one attempt number that one delivery may see, whatever goes wrong.
 const POSTS_OF_ONE_ATTEMPT: u32 = 6;
@@ -21,6 +22,7 @@ const DELAYS_S: [u64; 4] = [300, 1_800, 7_200, 28_800];
 /// What has been seen so far.
 pub struct Model {
     faultless: bool,
+    wake_ups_stay: bool,
     acknowledged: BTreeMap<EventId, BTreeSet<String>>,
     events: BTreeMap<EventId, Event>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
@@ -36,9 +38,11 @@ fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Holds {
 }
 
 impl Model {
-    pub fn new(faultless: bool) -> Self {
+    /// `wake_ups_stay`: whatever else goes wrong, no wake-up is lost.
+    pub fn new(faultless: bool, wake_ups_stay: bool) -> Self {
         Self {
             faultless,
+            wake_ups_stay,
             acknowledged: BTreeMap::new(),
             events: BTreeMap::new(),
             deliveries: BTreeMap::new(),
@@ -79,6 +83,9 @@ impl Model {
         }
         self.check_posts(&state)?;
         check_jobs(&state)?;
+        if self.wake_ups_stay {
+            state.deliveries.values().try_for_each(|delivery| check_awaited(&state, delivery))?;
+        }
         for delivery in state.deliveries.values() {
             self.check_delivery(delivery)?;
             check_announced(&state, delivery)?;
@@ -230,6 +237,25 @@ fn check_schedule(delivery: &Delivery) -> Holds {
         })?;
     }
     Ok(())
+}
+
+/// Whoever waits for an attempt has a wake-up for it, in a queue or in a schedule.
+fn check_awaited(state: &State, delivery: &Delivery) -> Holds {
+    let waits = match delivery.status {
+        Status::Pending => true,
+        Status::Retrying => delivery.next_attempt_at.is_some(),
+        Status::Succeeded | Status::Failed(_) | Status::Skipped => false,
+    };
+    let wanted = WakeUp::fresh(delivery.id.clone(), delivery.scheduled_attempts);
+    let is_it = |queued: &Queued| match Call::parse(&queued.body) {
+        Ok(Call::Scheduled(wake_up)) => {
+            (&wake_up.delivery_id, wake_up.tier) == (&wanted.delivery_id, wanted.tier)
+        }
+        Ok(Call::Retry(_) | Call::Step(_)) | Err(_) => false,
+    };
+    let awaited =
+        || state.schedules.contains_key(&wanted.schedule_name()) || state.queued.iter().any(is_it);
+    ensure(!waits || awaited(), || format!("nothing will wake {}", delivery.id))
 }
 
 /// One job of an endpoint at a time; its figures add up; its end is told.

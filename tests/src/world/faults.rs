@@ -83,6 +83,13 @@ impl Rates {
     }
 }
 
+impl Rates {
+    /// Whether no wake-up can be lost: Scheduler may throttle or be silent, and that is all.
+    pub fn keeps_wake_ups(self) -> bool {
+        Self { throttled: 0, silent: 0, ..self } == Self::default()
+    }
+}
+
 /// How often what did go wrong.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
