@@ -2,10 +2,7 @@
 
 use std::thread;
 
-use tests::simulator::{Told, tell, tell_and_tamper, tell_weeks};
-}
-
-use tests::simulator::{Plan, Told, tell, tell_and_tamper, tell_plan};
+use tests::simulator::{Plan, Told, tell, tell_and_tamper, tell_plan, tell_weeks};
 
 /// Histories told by every test run; `tests/examples/soak.rs` tells as many as one likes.
 const SEEDS: u64 = 2_000;
