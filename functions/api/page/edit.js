@@ -4,6 +4,7 @@ import { endpoints, eventTypes } from './api.js';
 import { confirm, form, open } from './dialog.js';
 import { eventChoice } from './event_choice.js';
 import { welcome } from './secrets.js';
+import { isVisitor } from './session.js';
 
 const PRODUCTS = [
   ['', 'Any product'],
@@ -38,6 +39,7 @@ export async function edit(endpoint, others = []) {
       return form(fields, endpoint ? 'Save' : 'Create endpoint', save, [
         button('Cancel', () => close()),
         endpoint &&
+          !isVisitor() &&
           button('Delete endpoint', () => remove(endpoint, close), { class: 'quiet danger-text' }),
       ]);
     },

@@ -8,7 +8,6 @@ import { LATEST, isDue, latest, log } from './log.js';
 import { notices } from './notices.js';
 import { plain } from './plain.js';
 import { rotate } from './secrets.js';
-import { isVisitor } from './session.js';
 import { strip, SHOWN } from './strip.js';
 import { teach } from './teach.js';
 import { sendTest } from './test_event.js';
@@ -75,10 +74,8 @@ export async function endpointView({ id, query }, signal) {
       fill(
         actions,
         button('Send test event', () => sendTest(endpoint).then(look), { class: 'primary' }),
-        !isVisitor() && [
-          button('Edit', () => edit(endpoint).then(changeTo)),
-          button('Rotate secret', () => rotate(endpoint)),
-        ],
+        button('Edit', () => edit(endpoint).then(changeTo)),
+        button('Rotate secret', () => rotate(endpoint)),
         isOn ? button('Disable', disable) : button('Enable', enable),
       );
     }

@@ -3,7 +3,7 @@ import { button, el, fill } from './dom.js';
 import { endpoints } from './api.js';
 import { edit } from './edit.js';
 import { plain } from './plain.js';
-import { isVisitor } from './session.js';
+import { mayCreate } from './session.js';
 import { strip, SHOWN } from './strip.js';
 import { teach } from './teach.js';
 import { every } from './when.js';
@@ -54,7 +54,7 @@ export async function endpointsView(_, signal) {
         'An endpoint is an HTTPS address of yours. We POST every event you subscribe to, ' +
           'signed, and keep a record of each attempt.',
       ),
-      !isVisitor() &&
+      mayCreate() &&
         el(
           'div',
           { class: 'actions' },
@@ -76,7 +76,7 @@ export async function endpointsView(_, signal) {
       'div',
       { class: 'title' },
       el('div', {}, el('h1', {}, 'Endpoints'), summary),
-      !isVisitor() && button('Create endpoint', create),
+      mayCreate() && button('Create endpoint', create),
     ),
     nothing,
     cards,

@@ -1,6 +1,7 @@
 // Whose page it is: a key that lives as long as the tab, and goes nowhere but into a header.
 
 const NAME = 'webhooks.key';
+const ONLY = 'only';
 let key = null;
 const leaving = new Set();
 
@@ -13,6 +14,7 @@ export function takeFromAddress() {
     const place = endpoint ? `#/endpoints/${encodeURIComponent(endpoint)}` : '#/endpoints';
     history.replaceState(null, '', location.pathname + location.search + place);
     signIn(token);
+    remember(ONLY, endpoint);
   }
   return Boolean(token);
 }
@@ -40,8 +42,11 @@ export function currentKey() {
   return key;
 }
 
-/** Whether somebody came by a portal link, which changes no endpoint and shows no secret. */
+/** Whether somebody came by a portal link, which deletes nothing. */
 export const isVisitor = () => Boolean(currentKey()?.startsWith('rwp_'));
+
+/** Whether endpoints can be created: not by a link for one endpoint. */
+export const mayCreate = () => !(isVisitor() && recall(ONLY));
 
 /** Small things to remember until the tab is closed, such as a job that is under way. */
 export function remember(name, value) {

@@ -52,6 +52,14 @@ impl Caller {
         }
     }
 
+    /// Whether the caller may register endpoints.
+    pub fn registers(&self) -> bool {
+        match &self.scope {
+            Scope::Portal(portal) => portal.registers(),
+            Scope::Operator | Scope::Account(_) | Scope::Product(_) => true,
+        }
+    }
+
     /// The one account that the caller is for, if it is for one.
     fn own_account(&self) -> Option<&AccountId> {
         match &self.scope {

@@ -30,6 +30,9 @@ const AT_ONCE: usize = 1_000;
 impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     pub(crate) async fn create_endpoint(&self, call: &Call<'_>) -> Answer<Response> {
         call.query.only(&[])?;
+        if !call.caller.registers() {
+            return Err(ApiError::InsufficientScope);
+        }
         let mut fields = Fields::parse(&call.request.body)?;
         let request = fields.canonical();
         let registration = self.registration(call, &mut fields)?;

@@ -59,6 +59,8 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         if let Some(id) = endpoint_id {
             scope.endpoint_id = Some(self.endpoint_for(call, &scope, &id).await?);
         }
+        // The page opens there at once.
+        let place = scope.endpoint_id.as_ref().map(|id| format!("&endpoint={id}"));
         let token = self.chance.portal_token()?;
         let link = PortalLink {
             id: token.id(),
@@ -71,7 +73,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         let base = self.rules.page.of(call.request)?;
         self.store.keep_link(&link).await?;
         // Behind the `#`, browsers keep it to themselves: no server, proxy or referrer sees it.
-        let url = format!("{base}#token={}", token.reveal());
+        let url = format!("{base}#token={}{}", token.reveal(), place.unwrap_or_default());
         Ok(Response::json(201, &json!({"url": url})))
     }
 

@@ -36,14 +36,19 @@ pub enum Route {
 }
 
 impl Route {
-    /// Whether a portal link's token opens it. A link looks, sends again, tests, and switches on
-    /// and off; it shows no secret and turns nothing elsewhere (see [`domain::portal`]).
+    /// Whether a portal link's token opens it, for what the link shows: all that the page offers,
+    /// and nothing that cannot be undone (see [`domain::portal`]). A link for one endpoint
+    /// registers no others.
     pub fn is_for_portals(self) -> bool {
         match self {
-            Route::ListEndpoints
+            Route::CreateEndpoint
+            | Route::ListEndpoints
             | Route::ShowEndpoint
+            | Route::EditEndpoint
             | Route::EnableEndpoint
             | Route::DisableEndpoint
+            | Route::RotateSecret
+            | Route::FinishRotation
             | Route::TestEndpoint
             | Route::ListDeliveries
             | Route::ShowDelivery
@@ -57,13 +62,7 @@ impl Route {
             | Route::ListEventTypes
             | Route::ReportMessages
             | Route::OpenApi => true,
-            Route::CreateEndpoint
-            | Route::EditEndpoint
-            | Route::DeleteEndpoint
-            | Route::RotateSecret
-            | Route::FinishRotation
-            | Route::ErasePayload
-            | Route::CreatePortalLink => false,
+            Route::DeleteEndpoint | Route::ErasePayload | Route::CreatePortalLink => false,
         }
     }
 }

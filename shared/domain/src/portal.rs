@@ -1,8 +1,13 @@
 //! Portal links: a signed-in way to the page for one account, for hours (design 4.3).
 //!
-//! Whoever has the link looks, re-sends, tests and switches on and off, within one account. He
-//! makes no keys and no further links, sees no secret, and cannot turn an endpoint elsewhere: a
-//! link travels through browsers and mails, a key should not.
+//! The page is where customers look after their endpoints, and most of them have no key, so a link
+//! does what the page offers: it looks, re-sends, tests, switches on and off, edits and rotates
+//! what it shows; one for a whole account registers endpoints, too. Hence it also sees the secrets
+//! it makes (no other can be read), and can turn an endpoint elsewhere, as its owner can.
+//!
+//! A link travels through browsers, so it does nothing that cannot be undone and nothing that
+//! outlives it unseen: it deletes no endpoint, erases no payload, and makes no keys and no further
+//! links. It lasts a day at most, and ends with the key it was made with.
 
 use std::fmt;
 
@@ -48,6 +53,14 @@ pub struct PortalLink {
     pub expires_at: Timestamp,
 }
 
+impl PortalScope {
+    /// Whether it registers endpoints: a new one would not be among what a link for one endpoint
+    /// shows.
+    pub fn registers(&self) -> bool {
+        self.endpoint_id.is_none()
+    }
+}
+
 impl PortalLink {
     /// Whether this is the record of a token that is good at `now`.
     pub fn opens_for(&self, token: &ApiKey, now: Timestamp) -> bool {
@@ -76,6 +89,8 @@ mod tests {
             expires_at: at(60),
         };
         assert_eq!(link.scope.to_string(), "acct_42/*/ep_a");
+        assert!(!link.scope.registers());
+        assert!(PortalScope { endpoint_id: None, ..link.scope.clone() }.registers());
         assert!(link.opens_for(&token, at(59)));
         assert!(!link.opens_for(&token, at(60)));
         assert!(!link.opens_for(&ApiKey::portal_token([2; 24]), at(1)));

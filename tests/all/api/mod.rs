@@ -81,6 +81,7 @@ impl Client {
         assert_eq!(reply.status, 201, "{:?}", reply.body);
         let url = reply.body["url"].as_str().expect("a URL");
         let (_, token) = url.split_once("#token=").expect("a token in the fragment");
+        let token = token.split('&').next().unwrap_or_default();
         Self { world: self.world.clone(), key: token.to_owned() }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use api::portal::PageAddress;
 use domain::envelope::Product;
+use domain::ids::EndpointId;
 use domain::limits::{PORTAL_LINK_MAX_S, PORTAL_LINK_MIN_S};
 use serde_json::json;
 use tests::world::{World, run};
@@ -176,19 +177,70 @@ fn what_a_link_does_not_open() {
     let link = json!({"account_id": "acct_1", "expires_in": 60});
     for (method, path, body) in [
         ("POST", LINKS.to_owned(), link),
-        ("POST", "/v1/endpoints".to_owned(), registration("acct_1")),
-        ("PATCH", endpoint.clone(), json!({"url": "https://elsewhere.example.com/"})),
         ("DELETE", endpoint.clone(), json!({})),
         ("DELETE", format!("/v1/events/evt_{:032}/payload", 0), json!({})),
-        ("POST", format!("{endpoint}/rotate-secret"), json!({})),
-        ("POST", format!("{endpoint}/rotate-secret/finish"), json!({})),
     ] {
         let reply = follower.call(method, &path, Some(&body), &[]);
         assert_eq!(reply.error(), (403, "insufficient_scope"), "{method} {path}");
     }
-    for way in ["disable", "enable"] {
-        assert_eq!(follower.post(&format!("{endpoint}/{way}"), &json!({})).status, 200, "{way}");
+}
+
+#[test]
+fn a_link_looks_after_what_it_shows() {
+    let world = World::new();
+    let operator = client(&world, "operator");
+    let own = created(&operator.post("/v1/endpoints", &registration("acct_1")));
+    let other = created(&operator.post("/v1/endpoints", &registration("acct_1")));
+    let foreign = created(&operator.post("/v1/endpoints", &registration("acct_2")));
+    let whole = operator.follow(&json!({"account_id": "acct_1", "expires_in": 60}));
+    let one = json!({"account_id": "acct_1", "endpoint_id": own, "expires_in": 60});
+    let one = operator.follow(&one);
+    let look_after = |follower: &super::Client, id: &EndpointId, status: u16| {
+        let endpoint = format!("/v1/endpoints/{id}");
+        let url = json!({"url": "https://elsewhere.example.com/"});
+        let edited = follower.call("PATCH", &endpoint, Some(&url), &[]);
+        assert_eq!(edited.status, status, "{id}: {}", edited.body);
+        for way in ["rotate-secret", "rotate-secret/finish", "disable", "enable"] {
+            let reply = follower.post(&format!("{endpoint}/{way}"), &json!({}));
+            assert_eq!(reply.status, status, "{id} {way}: {}", reply.body);
+        }
+    };
+    look_after(&one, &own, 200);
+    look_after(&one, &other, 404);
+    look_after(&whole, &own, 200);
+    look_after(&whole, &other, 200);
+    look_after(&whole, &foreign, 404);
+
+    let registered = whole.post("/v1/endpoints", &registration("acct_1"));
+    assert_eq!((registered.status, &registered.body["account_id"]), (201, &json!("acct_1")));
+    let closed = (403, "insufficient_scope");
+    assert_eq!(whole.post("/v1/endpoints", &registration("acct_2")).error(), closed);
+    assert_eq!(one.post("/v1/endpoints", &registration("acct_1")).error(), closed);
+}
+
+#[test]
+fn a_products_link_stays_with_its_product() {
+    let world = World::new();
+    let product = client(&world, "product:telnxo");
+    let follower = product.follow(&json!({"account_id": "acct_1", "expires_in": 60}));
+    let registered = follower.post("/v1/endpoints", &registration("acct_1"));
+    assert_eq!((registered.status, &registered.body["product"]), (201, &json!("telnxo")));
+    let path = format!("/v1/endpoints/{}", created(&registered));
+    for wider in [json!(null), json!("migosmtp")] {
+        let reply = follower.call("PATCH", &path, Some(&json!({"product": wider})), &[]);
+        assert_eq!(reply.error(), (403, "insufficient_scope"), "{wider}");
     }
+}
+
+#[test]
+fn a_link_for_an_endpoint_leads_to_it() {
+    let world = World::new();
+    let operator = client(&world, "operator");
+    let id = created(&operator.post("/v1/endpoints", &registration("acct_1")));
+    let link = json!({"account_id": "acct_1", "endpoint_id": id, "expires_in": 60});
+    let url = operator.post(LINKS, &link).body["url"].clone();
+    let url = url.as_str().expect("a URL");
+    assert!(url.ends_with(&format!("&endpoint={id}")), "{url}");
 }
 
 #[test]

@@ -145,13 +145,13 @@ pub(super) fn of(route: Route) -> Operation {
             "rotateSecret",
             "A new secret; the old one signs beside it for the overlap",
             "RotatedSecret",
-            &[SCOPE, GONE, (409, "A rotation is under way, or somebody else was faster")],
+            &[GONE, (409, "A rotation is under way, or somebody else was faster")],
         ),
         Route::FinishRotation => plain(
             "finishRotation",
             "End the overlap: the new secret signs alone",
             "Endpoint",
-            &[SCOPE, GONE, LOST],
+            &[GONE, LOST],
         ),
         Route::TestEndpoint => Operation {
             body: Some("NewTest"),

@@ -336,6 +336,6 @@ fn others() -> Value {
         "Report": report, "Error": error, "Document": {"type": "object"},
         "NewTest": object(&[("event", of_parameter("event"))]),
         "NewPortalLink": new_link,
-        "PortalLink": object(&[("url", text(Some("#token=rwp_[0-9a-f]{56}$")))]),
+        "PortalLink": object(&[("url", text(Some("#token=rwp_[0-9a-f]{56}(&endpoint=ep_[a-z0-9]+)?$")))]),
     })
 }
