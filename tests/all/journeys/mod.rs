@@ -1,5 +1,6 @@
 //! Journeys over the real template: real functions, real queues, real HTTP.
 
+mod again;
 mod api;
 mod audit;
 mod events;
