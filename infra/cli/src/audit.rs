@@ -1,6 +1,5 @@
 //! `webhooks audit`.
 
-use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -10,13 +9,13 @@ use domain::audit::{Audit as Record, Finding, Stage};
 use domain::ports::{Audits as _, Clock as _};
 use serde_json::json;
 
+use crate::bar::Bar;
 use crate::output::{self, plain, verdict};
 use crate::stack::Stack;
+use crate::when::age;
 
 /// How often it looks how far the audit is.
 const LOOK: Duration = Duration::from_millis(500);
-/// Characters of the bar.
-const BAR: u64 = 30;
 
 /// Compare events, deliveries and the index of what waits; exit code 1 if anything is unexplained.
 #[derive(Args)]
@@ -25,21 +24,6 @@ pub struct Audit {
     /// RetentionDays less a day), what merely waits its turn in a queue is counted, too.
     #[arg(long, value_name = "AGE", value_parser = age)]
     older_than: Option<Duration>,
-}
-
-/// `15d`, `12h`, `30m`, `45s`.
-fn age(text: &str) -> Result<Duration, String> {
-    let wrong = || "must be a number and d, h, m or s, such as 15d".to_owned();
-    let (at, unit) = text.char_indices().next_back().ok_or_else(wrong)?;
-    let seconds = match unit {
-        'd' => 86_400,
-        'h' => 3_600,
-        'm' => 60,
-        's' => 1,
-        _ => return Err(wrong()),
-    };
-    let number: u32 = text[..at].parse().map_err(|_| wrong())?;
-    Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
 impl Audit {
@@ -60,7 +44,7 @@ impl Audit {
         loop {
             let mut latest = store.audit().await?;
             if let Some(running) = latest.as_ref().filter(|a| a.finished_at().is_none()) {
-                anstream::eprintln!("an audit from {} comes first", running.started_at);
+                output::complain!("an audit from {} comes first", running.started_at);
                 latest = Some(follow(store, running).await?);
             }
             let now = aws::clock::SystemClock.now();
@@ -76,7 +60,7 @@ impl Audit {
 /// Waits for the end of an audit. The sweeper makes it, run by run; here it is only looked at.
 async fn follow(store: &Store, asked: &Record) -> anyhow::Result<Record> {
     let size = store.audit_size().await.unwrap_or(0);
-    let mut bar = Bar { shown: std::io::stderr().is_terminal() };
+    let mut bar = Bar::new();
     bar.say("waiting for the sweeper, which comes by every 5 minutes (locally every 2 s)");
     loop {
         let record = store.audit().await?.context("the audit's record is gone")?;
@@ -89,44 +73,19 @@ async fn follow(store: &Store, asked: &Record) -> anyhow::Result<Record> {
             return Ok(record);
         }
         if record.examined > 0 {
-            bar.draw(&record, size);
+            draw(&mut bar, &record, size);
         }
         tokio::time::sleep(LOOK).await;
     }
 }
 
-/// One line of a terminal, drawn again and again; nothing where nobody looks.
-struct Bar {
-    shown: bool,
-}
-
-impl Bar {
-    fn draw(&mut self, record: &Record, size: u64) {
-        let whole = size.max(record.examined).max(1);
-        let filled = usize::try_from(record.examined * BAR / whole).unwrap_or(0);
-        let bar =
-            format!("{:<width$}", "#".repeat(filled), width = usize::try_from(BAR).unwrap_or(0));
-        let reads = match record.stage {
-            Stage::Events(_) => "events",
-            Stage::Deliveries(_) | Stage::Finished(_) => "deliveries",
-        };
-        self.say(&format!(
-            "[{bar}] {} records, {} unexplained, {reads}",
-            record.examined, record.unexplained
-        ));
-    }
-
-    fn say(&mut self, text: &str) {
-        if self.shown {
-            let mut out = std::io::stderr().lock();
-            let _ = write!(out, "\r\x1b[K{text}");
-            let _ = out.flush();
-        }
-    }
-
-    fn clear(&mut self) {
-        self.say("");
-    }
+fn draw(bar: &mut Bar, record: &Record, size: u64) {
+    let reads = match record.stage {
+        Stage::Events(_) => "events",
+        Stage::Deliveries(_) | Stage::Finished(_) => "deliveries",
+    };
+    let words = format!("{} records, {} unexplained, {reads}", record.examined, record.unexplained);
+    bar.draw(record.examined, size, &words);
 }
 
 fn describe(done: &Record) {
@@ -139,13 +98,13 @@ fn describe(done: &Record) {
     if done.unexplained == 0 {
         return;
     }
-    anstream::println!("\nAll of these were put back to work:");
+    output::say!("\nAll of these were put back to work:");
     for finding in &done.findings {
-        anstream::println!("  {}", words(finding));
+        output::say!("  {}", words(finding));
     }
     let more = done.unexplained.saturating_sub(done.findings.len() as u64);
     if more > 0 {
-        anstream::println!("  and {more} more, named in the sweeper's log");
+        output::say!("  and {more} more, named in the sweeper's log");
     }
 }
 
@@ -176,19 +135,4 @@ fn as_json(done: &Record) -> serde_json::Value {
         "started_at": done.started_at,
         "finished_at": done.finished_at(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_as_people_write_them() {
-        for (text, seconds) in [("15d", 1_296_000), ("12h", 43_200), ("30m", 1_800), ("0s", 0)] {
-            assert_eq!(age(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in ["", "15", "d", "-1d", "1.5h", "1w", "1 d", "99999999999d", "5ü"] {
-            assert!(age(text).is_err(), "{text}");
-        }
-    }
 }

@@ -104,11 +104,11 @@ impl CheckUrl {
                 Ok(()) => {
                     let asked = self.answers.is_some();
                     let further = if asked { "" } else { "; its addresses are judged when called" };
-                    anstream::println!("{}{further}", output::verdict(true, "allowed"));
+                    output::say!("{}{further}", output::verdict(true, "allowed"));
                 }
                 Err(reason) => {
                     let words = reason.words();
-                    anstream::println!("{}: {words}", output::verdict(false, "blocked"));
+                    output::say!("{}: {words}", output::verdict(false, "blocked"));
                 }
             }
         }

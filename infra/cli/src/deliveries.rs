@@ -11,6 +11,7 @@ use domain::ports::{Deliveries as _, DeliveryLog as _, Registry as _};
 use domain::view;
 use serde_json::json;
 
+use crate::api::{Api, text};
 use crate::output::{self, dim, outcome, plain, status};
 use crate::stack::Stack;
 
@@ -36,6 +37,12 @@ pub enum Deliveries {
         /// Its id.
         id: DeliveryId,
     },
+    /// Retry Now: the original bytes again, at once, whatever the status.
+    #[command(after_help = "Example:\n  webhooks deliveries retry dlv_…")]
+    Retry {
+        /// Its id.
+        id: DeliveryId,
+    },
     /// Attempts as they happen, until interrupted.
     Tail {
         /// Only this endpoint's.
@@ -48,6 +55,7 @@ impl Deliveries {
         match self {
             Self::List { endpoint, limit } => list(&endpoint, limit.into(), json).await,
             Self::Show { id } => show(&id, json).await,
+            Self::Retry { id } => retry(&id, json).await,
             Self::Tail { endpoint } => tail(endpoint, json).await,
         }
     }
@@ -56,7 +64,7 @@ impl Deliveries {
 async fn list(id: &EndpointId, limit: usize, json: bool) -> anyhow::Result<bool> {
     let store = Stack::local()?.store()?;
     let Some(endpoint) = store.endpoint_by_id(id).await? else {
-        anstream::eprintln!("there is no endpoint {id}");
+        output::complain!("there is no endpoint {id}");
         return Ok(false);
     };
     let page = store.log(&LogQuery::newest(id, endpoint.shards, limit)).await?;
@@ -86,11 +94,25 @@ async fn list(id: &EndpointId, limit: usize, json: bool) -> anyhow::Result<bool>
 async fn show(id: &DeliveryId, json: bool) -> anyhow::Result<bool> {
     match Stack::local()?.store()?.delivery(id).await? {
         None => {
-            anstream::eprintln!("there is no delivery {id}");
+            output::complain!("there is no delivery {id}");
             return Ok(false);
         }
         Some(delivery) if json => output::json(&view::delivery(&delivery)),
         Some(delivery) => describe(&delivery),
+    }
+    Ok(true)
+}
+
+async fn retry(id: &DeliveryId, json: bool) -> anyhow::Result<bool> {
+    let api = Api::of(&Stack::local()?)?;
+    let asked = api.post(&format!("v1/deliveries/{id}/retry"), &json!({})).await?;
+    if json {
+        output::json(&asked);
+    } else {
+        output::say!(
+            "{} is on its way; see webhooks deliveries show {id}",
+            text(&asked, "retry_id")
+        );
     }
     Ok(true)
 }
@@ -110,7 +132,7 @@ fn describe(delivery: &Delivery) {
         ("next_attempt_at", or_dash(delivery.next_attempt_at.map(|at| at.to_string()))),
         ("gives_up_at", or_dash(delivery.gives_up_at.map(|at| at.to_string()))),
     ]);
-    anstream::println!();
+    output::say!();
     let row = |attempt: &Attempt| {
         let answer = &attempt.answer;
         vec![
@@ -125,13 +147,13 @@ fn describe(delivery: &Delivery) {
     output::table(&["#", "AT", "OUTCOME", "TOOK", "WHAT WENT WRONG"], &rows);
     for attempt in &delivery.attempts {
         if let Some(body) = attempt.answer.response_body.as_deref() {
-            anstream::println!("\n{}\n{}", dim(format!("answer {}:", attempt.number)), shown(body));
+            output::say!("\n{}\n{}", dim(format!("answer {}:", attempt.number)), shown(body));
         }
     }
 }
 
 /// A customer's answer, line by line; what could move the cursor is left out.
-fn shown(body: &str) -> String {
+pub fn shown(body: &str) -> String {
     let harmless = |c: &char| *c == '\n' || *c == '\t' || !(c.is_control() || turns_text(*c));
     body.chars().filter(harmless).collect()
 }
@@ -157,7 +179,7 @@ async fn tail(only: Option<EndpointId>, json: bool) -> anyhow::Result<bool> {
     if let Some(id) = &only
         && store.endpoint_by_id(id).await?.is_none()
     {
-        anstream::eprintln!("there is no endpoint {id}");
+        output::complain!("there is no endpoint {id}");
         return Ok(false);
     }
     let mut seen: HashMap<DeliveryId, (&'static str, u32)> = HashMap::new();
@@ -188,7 +210,7 @@ async fn tail(only: Option<EndpointId>, json: bool) -> anyhow::Result<bool> {
 
 fn print_change(delivery: &Delivery, json: bool) {
     if json {
-        anstream::println!("{}", view::delivery(delivery));
+        output::say!("{}", view::delivery(delivery));
         return;
     }
     let last = delivery.attempts.last();
@@ -196,7 +218,7 @@ fn print_change(delivery: &Delivery, json: bool) {
     let answer = last.map_or(dim("-"), |a| outcome(a.answer.outcome, a.answer.http_status));
     let count = delivery.attempt_count;
     let (event, id) = (&delivery.event, &delivery.id);
-    anstream::println!(
+    output::say!(
         "{}  {event}  {}  attempt {count}: {answer}  {id}",
         dim(at),
         status(delivery.status)

@@ -64,16 +64,12 @@ async fn run() -> anyhow::Result<bool> {
     };
     let (endpoint, secret) = endpoints::register(&stack, registration).await?;
     receiver.knows(secret.reveal());
-    anstream::println!(
-        "A demo receiver listens on {} as endpoint {}.",
-        receiver.url(),
-        endpoint.id
-    );
+    output::say!("A demo receiver listens on {} as endpoint {}.", receiver.url(), endpoint.id);
 
     let first = show_the_main_job(&stack, &mut receipts).await?;
     let delivery = delivery_of(&stack, &first).await?;
     what_next(&stack, &delivery, &endpoint.id).await?;
-    anstream::println!("READY");
+    output::say!("READY");
     let mut stdin = tokio::io::stdin();
     let mut ignored = [0; 256];
     loop {
@@ -96,18 +92,18 @@ async fn show_the_main_job(
         answer?;
     }
     let sent = started.elapsed();
-    anstream::println!("\nThe sample event was put on EventsQueue ({} ms).", sent.as_millis());
+    output::say!("\nThe sample event was put on EventsQueue ({} ms).", sent.as_millis());
     let receipt =
         tokio::time::timeout(ARRIVES_WITHIN, receipts.recv()).await.ok().flatten().with_context(
             || format!("the sample event did not arrive within {ARRIVES_WITHIN:?}"),
         )?;
     let took = receipt.at.duration_since(started).as_millis();
-    anstream::println!("It arrived, {took} ms after it was sent:\n");
+    output::say!("It arrived, {took} ms after it was sent:\n");
     receipt.print_in_full();
 
     let flipped = receipt.with_flipped_byte();
     let place = flipped.flipped_at;
-    anstream::println!("\nThe same delivery, with byte {place} of the body flipped:");
+    output::say!("\nThe same delivery, with byte {place} of the body flipped:");
     flipped.receipt.verdicts.print();
     if !receipt.verdicts.both() || flipped.receipt.verdicts.either() {
         bail!("a verdict is not what it must be");
@@ -128,7 +124,7 @@ async fn what_next(
     endpoint: &domain::ids::EndpointId,
 ) -> anyhow::Result<()> {
     let command = |text: &str| plain(format!("cargo run -q -p cli -- {text}"));
-    anstream::println!("\nThe record is in table {}:", stack.output("DeliveriesTable")?);
+    output::say!("\nThe record is in table {}:", stack.output("DeliveriesTable")?);
     let mut lines: Vec<(&str, Cell)> = vec![
         ("partition", plain(delivery.partition())),
         ("delivery_id", plain(delivery)),
@@ -140,7 +136,7 @@ async fn what_next(
         lines.push(("the API", plain(format!("{url}v1/openapi.json"))));
     }
     output::list(&lines);
-    anstream::println!("\nTry next:");
+    output::say!("\nTry next:");
     output::list(&[
         ("another event", command("send")),
         ("many", command("send --count 100 --rate 20")),
@@ -160,7 +156,7 @@ async fn answer_with(status: u16) -> anyhow::Result<bool> {
     receiver::tell(&endpoint.url, status)
         .await
         .context("the demo receiver does not answer; is `cargo local` still running?")?;
-    anstream::println!("the demo receiver answers {status} from now on");
+    output::say!("the demo receiver answers {status} from now on");
     Ok(true)
 }
 
@@ -169,7 +165,7 @@ impl Receipt {
         let (event, number) = (self.header("X-Webhook-Event"), self.header("X-Webhook-Attempt"));
         let id = self.header("webhook-id");
         let answered = self.answered;
-        anstream::println!(
+        output::say!(
             "{}  {event}  attempt {number}  answered {answered}  {}  {}",
             dim(aws::clock::SystemClock.now()),
             self.verdicts.short(),
@@ -179,9 +175,9 @@ impl Receipt {
 
     fn print_in_full(&self) {
         for (name, value) in &self.headers {
-            anstream::println!("  {}: {value}", dim(name));
+            output::say!("  {}: {value}", dim(name));
         }
-        anstream::println!("\n  {}\n", self.body);
+        output::say!("\n  {}\n", self.body);
         self.verdicts.print();
     }
 }

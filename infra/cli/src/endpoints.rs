@@ -1,5 +1,7 @@
 //! `webhooks endpoints`.
 
+use std::time::Duration;
+
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use domain::endpoint::register::Registration;
@@ -11,8 +13,11 @@ use domain::secret::{Secret, SigningSecrets};
 use domain::view;
 use serde_json::json;
 
+use crate::api::{Api, text};
+use crate::deliveries::shown;
 use crate::output::{self, dim, plain, verdict};
 use crate::stack::Stack;
+use crate::when::age;
 
 /// Endpoints shown at most by one `list` without `--account`.
 const LISTED: usize = 1_000;
@@ -32,6 +37,33 @@ pub enum Endpoints {
         /// Its id.
         id: EndpointId,
     },
+    /// Send it a test event, and see the answer; exit code 1 if it is not 2xx.
+    #[command(after_help = "Example:\n  webhooks endpoints test ep_… email.delivered")]
+    Test {
+        /// Its id.
+        id: EndpointId,
+        /// The event's name; the data is the documentation's sample.
+        event: String,
+    },
+    PortalLink(PortalLink),
+}
+
+/// A signed-in link to the page, for an account or for one endpoint.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  webhooks endpoints portal-link --account acct_42
+  webhooks endpoints portal-link ep_… --lasts 15m")]
+pub struct PortalLink {
+    /// Only this endpoint.
+    #[arg(required_unless_present = "account")]
+    endpoint: Option<EndpointId>,
+    /// The Rackwave customer number; the endpoint's own if there is one.
+    #[arg(long, conflicts_with = "endpoint")]
+    account: Option<AccountId>,
+    /// How long it opens the page, 1m to 1d.
+    #[arg(long, default_value = "1h", value_name = "AGE", value_parser = age)]
+    lasts: Duration,
 }
 
 #[derive(Args)]
@@ -76,6 +108,8 @@ impl Endpoints {
             Self::Create(create) => create.run(json).await,
             Self::List { account } => list(account, json).await,
             Self::Show { id } => show(&id, json).await,
+            Self::Test { id, event } => test(&id, &event, json).await,
+            Self::PortalLink(link) => link.run(json).await,
         }
     }
 }
@@ -101,7 +135,7 @@ impl Create {
         } else {
             describe(&endpoint);
             output::list(&[("secret", plain(secret.reveal()))]);
-            anstream::println!("The secret is not shown again.");
+            output::say!("The secret is not shown again.");
         }
         Ok(true)
     }
@@ -148,13 +182,55 @@ async fn list(account: Option<AccountId>, json: bool) -> anyhow::Result<bool> {
 async fn show(id: &EndpointId, json: bool) -> anyhow::Result<bool> {
     match Stack::local()?.store()?.endpoint_by_id(id).await? {
         None => {
-            anstream::eprintln!("there is no endpoint {id}");
+            output::complain!("there is no endpoint {id}");
             return Ok(false);
         }
         Some(endpoint) if json => output::json(&view::endpoint(&endpoint)),
         Some(endpoint) => describe(&endpoint),
     }
     Ok(true)
+}
+
+async fn test(id: &EndpointId, event: &str, json: bool) -> anyhow::Result<bool> {
+    let api = Api::of(&Stack::local()?)?;
+    let attempt = api.post(&format!("v1/endpoints/{id}/test"), &json!({"event": event})).await?;
+    let succeeded = text(&attempt, "outcome") == "succeeded";
+    if json {
+        output::json(&attempt);
+        return Ok(succeeded);
+    }
+    let or_dash = |name: &str| match (attempt.get(name), attempt[name].as_str()) {
+        (None, _) => dim("-"),
+        (_, Some(text)) => plain(shown(text)),
+        (Some(number), None) => plain(number),
+    };
+    output::list(&[
+        ("outcome", verdict(succeeded, text(&attempt, "outcome"))),
+        ("http_status", or_dash("http_status")),
+        ("took", plain(format!("{} ms", attempt["duration_ms"]))),
+        ("what went wrong", or_dash("error")),
+        ("answer", or_dash("response_body")),
+    ]);
+    Ok(succeeded)
+}
+
+impl PortalLink {
+    async fn run(self, json: bool) -> anyhow::Result<bool> {
+        let api = Api::of(&Stack::local()?)?;
+        let mut body = json!({"account_id": self.account, "expires_in": self.lasts.as_secs()});
+        if let Some(id) = self.endpoint {
+            let mut endpoint = api.get(&format!("v1/endpoints/{id}")).await?;
+            body["account_id"] = endpoint["account_id"].take();
+            body["endpoint_id"] = id.to_string().into();
+        }
+        let link = api.post("v1/portal-links", &body).await?;
+        if json {
+            output::json(&link);
+        } else {
+            output::say!("{}", text(&link, "url"));
+        }
+        Ok(true)
+    }
 }
 
 fn describe(endpoint: &Endpoint) {

@@ -1,7 +1,7 @@
 //! `webhooks send` and `webhooks validate`.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use domain::limits::EVENTS_QUEUE_MESSAGE_BYTES;
 use domain::ports::{Clock, PortResult};
 use serde_json::{Value, json};
 
+use crate::bar::Bar;
 use crate::output::{self, dim, plain, verdict};
 use crate::stack::Stack;
 
@@ -72,7 +73,7 @@ impl Send {
                 .collect(),
         };
         if !self.unchecked && !report_refused(&bodies) {
-            anstream::eprintln!("nothing was sent; mend these, or send all with --unchecked");
+            output::complain!("nothing was sent; mend these, or send all with --unchecked");
             return Ok(false);
         }
         let sent = send(&Stack::local()?, &bodies, self.rate).await?;
@@ -88,9 +89,9 @@ impl Send {
         }
         let plural = |n: usize| if n == 1 { "" } else { "s" };
         let (events, s) = (ids.len(), plural(ids.len()));
-        anstream::println!("on the queue: {sent} message{}, {events} event{s}", plural(sent));
+        output::say!("on the queue: {sent} message{}, {events} event{s}", plural(sent));
         for id in ids.iter().take(3) {
-            anstream::println!("  {id}");
+            output::say!("  {id}");
         }
         Ok(true)
     }
@@ -106,7 +107,7 @@ async fn send(stack: &Stack, bodies: &[String], rate: Option<u32>) -> anyhow::Re
         tokio::time::interval(pause.map_or(Duration::from_millis(1), |p| {
             p.saturating_mul(u32::try_from(batch).unwrap_or(1))
         }));
-    let progress = std::io::stderr().is_terminal() && bodies.len() > BATCH;
+    let mut bar = Bar::new();
     let mut sent = 0;
     for chunk in bodies.chunks(batch) {
         if pause.is_some() {
@@ -115,14 +116,12 @@ async fn send(stack: &Stack, bodies: &[String], rate: Option<u32>) -> anyhow::Re
         let answers = queues.send_events(chunk).await;
         answers.into_iter().collect::<PortResult<Vec<()>>>().context("sending stopped")?;
         sent += chunk.len();
-        if progress {
-            eprint!("\r{sent} of {} messages", bodies.len());
-            std::io::stderr().flush()?;
+        if bodies.len() > BATCH {
+            let all = bodies.len();
+            bar.draw(sent as u64, all as u64, &format!("{sent} of {all} messages"));
         }
     }
-    if progress {
-        eprintln!();
-    }
+    bar.clear();
     Ok(sent)
 }
 
@@ -171,7 +170,7 @@ fn report_refused(bodies: &[String]) -> bool {
     for (nth, element) in judged(bodies).into_iter().enumerate() {
         if let Err(Rejection { code, message, .. }) = element.verdict {
             good = false;
-            anstream::eprintln!("event {nth} would be refused: {}: {message}", code.as_str());
+            output::complain!("event {nth} would be refused: {}: {message}", code.as_str());
         }
     }
     good

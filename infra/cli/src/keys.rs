@@ -67,7 +67,7 @@ async fn create(scope: Scope, name: Option<String>, json: bool) -> anyhow::Resul
         output::json(&json!({"id": record.id, "key": key.reveal()}));
     } else {
         output::list(&[("id", plain(&record.id)), ("key", plain(key.reveal()))]);
-        anstream::println!("The key is not shown again.");
+        output::say!("The key is not shown again.");
     }
     Ok(true)
 }
@@ -104,10 +104,10 @@ async fn revoke(id: &str, json: bool) -> anyhow::Result<bool> {
     if json {
         output::json(&json!({"id": id, "revoked": found}));
     } else if found {
-        anstream::println!("{id} opens nothing any more.");
+        output::say!("{id} opens nothing any more.");
     }
     if !found {
-        anstream::eprintln!("there is no key {id}");
+        output::complain!("there is no key {id}");
     }
     Ok(found)
 }

@@ -4,17 +4,22 @@
 //! fine; 1 the answer is no (an event was refused, nothing was found); 2 wrong usage; 3 it could
 //! not be done.
 
+mod api;
 mod audit;
+mod bar;
 mod check_url;
 mod deliveries;
 mod demo;
 mod endpoints;
 mod events;
+mod jobs;
 mod keys;
 mod output;
 mod redrive;
 mod rejected;
+mod report;
 mod stack;
+mod when;
 mod why;
 
 use std::process::ExitCode;
@@ -44,6 +49,10 @@ Examples:
   webhooks deliveries list ep_…              what an endpoint got, newest first
   webhooks deliveries show dlv_…             one delivery with every attempt
   webhooks deliveries tail                   attempts as they happen
+  webhooks deliveries retry dlv_…            once more, now
+  webhooks recover ep_… --from 2h            what an endpoint did not get, again
+  webhooks cancel ep_… --from 30m            end what still waits for it
+  webhooks report --account acct_42 --from 24h
   webhooks why evt_…                         what became of an event
   webhooks check-url https://hooks.example.com/in --answer 10.0.0.1
   webhooks audit                             is every event delivered or about to be
@@ -58,12 +67,18 @@ enum Command {
     Send(events::Send),
     /// Check events without sending them.
     Validate(events::Validate),
-    /// Register and look up endpoints.
+    /// Register, look up and test endpoints; links to the page.
     #[command(subcommand)]
     Endpoints(endpoints::Endpoints),
-    /// Read the delivery log.
+    /// Read the delivery log, and send a delivery again.
     #[command(subcommand)]
     Deliveries(deliveries::Deliveries),
+    Recover(jobs::Recover),
+    Cancel(jobs::Cancel),
+    /// Look at a recovery or cancellation, or stop it.
+    #[command(subcommand)]
+    Recoveries(jobs::Recoveries),
+    Report(report::Report),
     /// What became of an event, in one sentence.
     Why(why::Why),
     /// Make, list and revoke API keys.
@@ -91,6 +106,10 @@ async fn main() -> ExitCode {
         Command::Validate(validate) => validate.run(json),
         Command::Endpoints(endpoints) => endpoints.run(json).await,
         Command::Deliveries(deliveries) => deliveries.run(json).await,
+        Command::Recover(recover) => recover.run(json).await,
+        Command::Cancel(cancel) => cancel.run(json).await,
+        Command::Recoveries(recoveries) => recoveries.run(json).await,
+        Command::Report(report) => report.run(json).await,
         Command::Why(why) => why.run(json).await,
         Command::Keys(keys) => keys.run(json).await,
         Command::CheckUrl(check) => check.run(json),
@@ -103,9 +122,10 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            anstream::eprintln!("webhooks: {error:#}");
-            // A field that breaks its rule is an answer; anything else stood in the way of one.
-            ExitCode::from(if error.is::<FieldError>() { 1 } else { 3 })
+            output::complain!("webhooks: {error:#}");
+            // What is against a rule is an answer; anything else stood in the way of one.
+            let is_answer = error.is::<FieldError>() || error.is::<api::Refusal>();
+            ExitCode::from(if is_answer { 1 } else { 3 })
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tables for people, JSON for programs.
 
-use std::io::Write;
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
 use domain::delivery::{Outcome, Status};
@@ -9,9 +10,39 @@ use serde_json::Value;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
+/// Prints a line; ends the command once nobody reads any more.
+macro_rules! say {
+    () => { $crate::output::say!("") };
+    ($($text:tt)*) => { $crate::output::line(format_args!($($text)*)) };
+}
+pub(crate) use say;
+
+/// Prints a line for people beside the answer; nothing if nobody reads it.
+macro_rules! complain {
+    ($($text:tt)*) => { $crate::output::aside(format_args!($($text)*)) };
+}
+pub(crate) use complain;
+
+/// See [`say`].
+pub fn line(text: Arguments<'_>) {
+    or_end(writeln!(anstream::stdout().lock(), "{text}"));
+}
+
+/// See [`complain`].
+pub fn aside(text: Arguments<'_>) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// A reader that has gone, as `head` does, has seen enough; a full disk has not kept the answer.
+fn or_end(written: io::Result<()>) {
+    if let Err(error) = written {
+        std::process::exit(if error.kind() == ErrorKind::BrokenPipe { 0 } else { 3 });
+    }
+}
+
 /// Prints one JSON document.
 pub fn json(value: &Value) {
-    anstream::println!("{value:#}");
+    say!("{value:#}");
 }
 
 /// A cell: its text and how it looks.
@@ -29,15 +60,20 @@ pub fn dim(text: impl ToString) -> Cell {
 
 /// A status, in its colour.
 pub fn status(status: Status) -> Cell {
-    let text = match status.reason() {
-        Some(reason) => format!("{} ({reason})", status.as_str()),
-        None => status.as_str().to_owned(),
+    status_words(status.as_str(), status.reason())
+}
+
+/// A status as the API spells it, in its colour.
+pub fn status_words(status: &str, reason: Option<&str>) -> Cell {
+    let text = match reason {
+        Some(reason) => format!("{status} ({reason})"),
+        None => status.to_owned(),
     };
     let color = match status {
-        Status::Pending => AnsiColor::Blue,
-        Status::Retrying => AnsiColor::Yellow,
-        Status::Succeeded => AnsiColor::Green,
-        Status::Failed(_) | Status::Skipped => AnsiColor::Red,
+        "pending" => AnsiColor::Blue,
+        "retrying" => AnsiColor::Yellow,
+        "succeeded" => AnsiColor::Green,
+        _ => AnsiColor::Red,
     };
     Cell(text, color.on_default())
 }
@@ -82,9 +118,9 @@ pub fn table(titles: &[&str], rows: &[Vec<Cell>]) {
         for (column, Cell(text, style)) in row.iter().enumerate() {
             let blank = widths[column].saturating_sub(text.chars().count());
             let blank = if column == last { 0 } else { blank + 2 };
-            let _ = write!(out, "{style}{text}{style:#}{:blank$}", "");
+            or_end(write!(out, "{style}{text}{style:#}{:blank$}", ""));
         }
-        let _ = writeln!(out);
+        or_end(writeln!(out));
     }
 }
 
@@ -92,6 +128,6 @@ pub fn table(titles: &[&str], rows: &[Vec<Cell>]) {
 pub fn list(entries: &[(&str, Cell)]) {
     let width = entries.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, cell) in entries {
-        anstream::println!("{DIM}{name:>width$}{DIM:#}  {cell}");
+        say!("{DIM}{name:>width$}{DIM:#}  {cell}");
     }
 }

@@ -87,7 +87,7 @@ impl Redrive {
         let rows_of_cells: Vec<_> = rows.iter().map(cells).collect();
         output::table(&["FROM", "MESSAGES, ABOUT", "TO", "DONE"], &rows_of_cells);
         if !self.yes && rows.iter().any(|(_, _, there, _)| *there > 0) {
-            anstream::println!("\nNothing was moved. To move them: webhooks redrive --yes");
+            output::say!("\nNothing was moved. To move them: webhooks redrive --yes");
         }
     }
 }
@@ -110,12 +110,12 @@ async fn redrive(queues: &Queues, dlq: Dlq) -> anyhow::Result<Moved> {
         let sent: Vec<_> = sent.map(|(letter, _)| letter).collect();
         for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
             total.failed += 1;
-            anstream::eprintln!("not moved: {error}");
+            output::complain!("not moved: {error}");
         }
         let deleted = queues.delete(dlq, &sent).await;
         total.moved += sent.len();
         for error in deleted.iter().filter_map(|answer| answer.as_ref().err()) {
-            anstream::eprintln!("sent back, but still there, too: {error}");
+            output::complain!("sent back, but still there, too: {error}");
         }
     }
     Ok(total)

@@ -118,7 +118,7 @@ async fn replay(
             Ok(()) => sent += 1,
             Err(error) => {
                 failed += 1;
-                anstream::eprintln!("{}: {error}", refusal.letter.id);
+                output::complain!("{}: {error}", refusal.letter.id);
             }
         }
     }
@@ -134,7 +134,7 @@ async fn replay(
             ("sent again", verdict(failed == 0, &sent.to_string())),
         ]);
         if !yes && !good.is_empty() {
-            anstream::println!("\nNothing was sent. To send them: webhooks rejected replay --yes");
+            output::say!("\nNothing was sent. To send them: webhooks rejected replay --yes");
         }
     }
     Ok(failed == 0)

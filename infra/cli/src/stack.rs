@@ -21,6 +21,8 @@ pub struct Stack {
     region: String,
     /// Where the delivery-log page is, if the stack has one.
     pub api_url: Option<String>,
+    /// Opens the API.
+    pub operator_key: Option<String>,
     outputs: BTreeMap<String, String>,
     /// The folder that the description stands in.
     #[serde(skip)]

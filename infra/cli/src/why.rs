@@ -58,7 +58,7 @@ impl Why {
             output::json(&json!({"verdict": verdict, "event": event, "deliveries": shown}));
         } else {
             describe(&event, &deliveries);
-            anstream::println!("\n{verdict}");
+            output::say!("\n{verdict}");
         }
         Ok(true)
     }
@@ -119,12 +119,9 @@ fn unknown(id: &EventId, heard: &Heard, json: bool) -> bool {
         output::json(&json!({"verdict": verdict, "event": null, "log_query": query(id)}));
     } else {
         output::list(&[("event", plain(id)), ("on record", dim("no"))]);
-        anstream::println!("\n{verdict}");
-        anstream::println!(
-            "{}",
-            dim("On AWS, ask CloudWatch Logs Insights of ingest's log group:")
-        );
-        anstream::println!("  {}", query(id));
+        output::say!("\n{verdict}");
+        output::say!("{}", dim("On AWS, ask CloudWatch Logs Insights of ingest's log group:"));
+        output::say!("  {}", query(id));
     }
     !heard.refused.is_empty() || heard.unmatched > 0
 }
@@ -181,7 +178,7 @@ fn describe(event: &Event, deliveries: &[Option<Delivery>]) {
         ("account", plain(&envelope.account_id)),
         ("accepted", plain(event.accepted_at)),
     ]);
-    anstream::println!();
+    output::say!();
     let row = |delivery: &Delivery| {
         let last = delivery.attempts.last().map(|attempt| &attempt.answer);
         vec![

@@ -3,6 +3,7 @@
 mod again;
 mod api;
 mod audit;
+mod cli;
 mod events;
 mod failures;
 mod fuzz;

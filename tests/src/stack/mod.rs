@@ -1,11 +1,13 @@
 //! The real template on the emulator, as products, customers and ops see it.
 
+mod cli;
 mod customer;
 mod http;
 mod post;
 
 use std::future::Future;
-use std::sync::{LazyLock, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws::dynamo::{Store, Table, Tables};
@@ -23,6 +25,7 @@ use domain::target::TargetRules;
 use domain::wakeup::WakeUp;
 use local::{Emulator, Layout, Options, Profile, StackSpec, Venv, binaries, venv};
 
+pub use cli::Cli;
 pub use customer::{Customer, Received};
 pub use http::{ApiClient, Reply};
 pub use post::Sent;
@@ -52,12 +55,18 @@ pub fn emulator() -> &'static Emulator {
     &EMULATOR
 }
 
+/// The folder with the functions and the CLI of this clone, built.
+fn built() -> &'static Path {
+    static BINARIES: LazyLock<PathBuf> = LazyLock::new(|| {
+        let layout = Layout::of_this_clone();
+        binaries::build(&layout, Profile::Debug).unwrap_or_else(|e| panic!("{e}"))
+    });
+    &BINARIES
+}
+
 /// The template of this clone, its binaries built, under a name of its own.
 pub fn spec(name: &str) -> StackSpec {
-    static BINARIES: OnceLock<std::path::PathBuf> = OnceLock::new();
-    let layout = Layout::of_this_clone();
-    let build = || binaries::build(&layout, Profile::Debug).unwrap_or_else(|e| panic!("{e}"));
-    StackSpec::new(&layout, name, BINARIES.get_or_init(build))
+    StackSpec::new(&Layout::of_this_clone(), name, built())
 }
 
 /// A deployed stack.
