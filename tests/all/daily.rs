@@ -6,6 +6,7 @@ use domain::delivery::{FailedReason, Status};
 use domain::endpoint::{DisabledReason, Endpoint, EndpointState};
 use domain::health::Health;
 use domain::ids::EndpointId;
+use domain::metric::Metric;
 use tests::world::{DISABLE_AFTER, World, answer};
 
 const HOUR: u64 = 3_600;
@@ -163,6 +164,9 @@ fn a_mail_that_fails_is_tried_again_and_undoes_nothing() {
     pass(&world, DAY);
     let again = world.daily().expect("not killed").expect("done");
     assert_eq!((again.disabled, again.mailed, again.announced), (0, 1, 0));
+    let told = [Metric::EndpointsDisabled, Metric::EndpointsDisabled, Metric::DailyRuns];
+    let told: Vec<_> = told.into_iter().zip([1, 0, 1]).collect();
+    assert_eq!(world.state().metrics, told, "a run counts once it has left nothing undone");
     assert_eq!(subjects(&world), [DISABLED]);
     // One that can never be sent is given up after a week.
     let world = failing_for(LATE);
@@ -227,8 +231,8 @@ fn two_at_once_come_to_the_same() {
         let (first, second) = (world.teller(&words), world.teller(&words));
         let (a, b) = tests::world::run_side_by_side(
             world.fuse(),
-            daily::run(&first, stop_at),
-            daily::run(&second, stop_at),
+            daily::run(&first, &world, stop_at),
+            daily::run(&second, &world, stop_at),
             || dice.chance(500),
         );
         let (a, b) = (a.expect("not killed").expect("done"), b.expect("not killed").expect("done"));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::delivery::Status;
+use domain::metric::Metric;
 use tests::world::{World, answer};
 
 const EVENT: &str = r#"{"id":"a","account_id":"acct_42","event":"email.sent","product":"migosmtp","platform_id":"1","timestamp":"2026-06-07T09:39:00Z","data":{}}"#;
@@ -31,6 +32,9 @@ fn a_lost_wake_up_is_found_after_its_grace() {
     pass(&world, 1);
     let swept = world.sweep().expect("not killed");
     assert_eq!((swept.woken, swept.oldest_overdue_s), (1, 120));
+    let told = world.state().metrics.split_off(6);
+    let figures = [Metric::Sweeps, Metric::OldestOverdue, Metric::Woken].into_iter();
+    assert_eq!(told[..3], figures.zip([1, 120, 1]).collect::<Vec<_>>(), "what alarms look at");
     world.settle();
     let delivery = world.only_delivery();
     assert_eq!((delivery.status, delivery.attempts.len()), (Status::Succeeded, 2));

@@ -6,7 +6,8 @@
 
 use domain::Timestamp;
 use domain::care::{Cared, Visit};
-use domain::ports::{Bus, Clock, DeliveryLog, EndpointHealth, Endpoints, Mails};
+use domain::metric::Metric;
+use domain::ports::{Bus, Clock, DeliveryLog, EndpointHealth, Endpoints, Mails, Metrics};
 use domain::tell::Teller;
 
 /// One run, or as much of it as fits before `stop_at`.
@@ -15,6 +16,7 @@ use domain::tell::Teller;
 /// If something was left undone. To be run again: what is done is not done twice.
 pub async fn run<S, B, M, C>(
     teller: &Teller<'_, S, B, M, C>,
+    metrics: &impl Metrics,
     stop_at: Timestamp,
 ) -> Result<Cared, Unfinished>
 where
@@ -38,8 +40,12 @@ where
         unfinished_shards = cared.unfinished_shards,
         "judged"
     );
+    metrics.tell(Metric::EndpointsDisabled, cared.disabled);
     match (cared.errors, cared.unfinished_shards) {
-        (0, 0) => Ok(cared),
+        (0, 0) => {
+            metrics.tell(Metric::DailyRuns, 1);
+            Ok(cared)
+        }
         (errors, unfinished_shards) => Err(Unfinished { errors, unfinished_shards }),
     }
 }

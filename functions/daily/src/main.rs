@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws::dynamo::{Store, Table, Tables};
+use aws::metrics::EmbeddedMetrics;
 use aws::ses::PostOffice;
 use domain::Timestamp;
 use domain::mail::Words;
@@ -27,11 +28,11 @@ async fn main() -> anyhow::Result<()> {
     let clock = aws::clock::SystemClock;
     let teller =
         Teller { store: &store, bus: &bus, mails: mails.as_ref(), clock: &clock, words: &words };
-    let teller = &teller;
+    let (teller, metrics) = (&teller, &EmbeddedMetrics::from_settings(&settings)?);
     // What wakes it says nothing: any JSON will do.
     lambda_runtime::run(service_fn(|event: LambdaEvent<serde_json::Value>| async move {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-        let done = daily::run(teller, Timestamp::from_millis(deadline) - MARGIN).await;
+        let done = daily::run(teller, metrics, Timestamp::from_millis(deadline) - MARGIN).await;
         done.map_err(lambda_runtime::Error::from)
     }))
     .await

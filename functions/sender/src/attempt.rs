@@ -5,14 +5,14 @@ use domain::delivery::{Answer, Change, Delivery, Outcome};
 use domain::endpoint::Endpoint;
 use domain::event::Event;
 use domain::limits::DECISIONS;
-use domain::ports::{Bus, Clock, Dice, Receiver, Scheduler, WakeUps};
+use domain::ports::{Bus, Clock, Dice, Metrics, Receiver, Scheduler, WakeUps};
 use domain::webhook::request;
 
 use crate::batch::Batch;
 use crate::health::on_record;
 use crate::{Message, Sender, Store, Trouble};
 
-impl<S, Q, H, R, B, C> Sender<S, Q, H, R, B, C>
+impl<S, Q, H, R, B, C, M> Sender<S, Q, H, R, B, C, M>
 where
     S: Store,
     Q: WakeUps,
@@ -20,6 +20,7 @@ where
     R: Receiver,
     B: Bus,
     C: Clock + Dice,
+    M: Metrics,
 {
     pub(crate) async fn attempt(
         &self,

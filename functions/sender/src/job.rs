@@ -12,7 +12,7 @@ use domain::job::{Became, Job, JobPage, JobStage, JobState, StepDecision, Task, 
 use domain::limits::{DECISIONS, JOB_PAGES_COUNTED, SQS_DELAY_MAX_S};
 use domain::log::LogPlace;
 use domain::ports::{
-    Bus, Clock, Dice, Outgoing, PortResult, Receiver, Scheduler, WakeUps, send_one,
+    Bus, Clock, Dice, Metrics, Outgoing, PortResult, Receiver, Scheduler, WakeUps, send_one,
 };
 use domain::retry;
 use domain::wakeup::{Call, JobStep, RetryCall};
@@ -23,7 +23,7 @@ use crate::{Message, Sender, Step, Store, Trouble};
 /// Deliveries of a page in work at once.
 const DELIVERIES_AT_ONCE: usize = 10;
 
-impl<S, Q, H, R, B, C> Sender<S, Q, H, R, B, C>
+impl<S, Q, H, R, B, C, M> Sender<S, Q, H, R, B, C, M>
 where
     S: Store,
     Q: WakeUps,
@@ -31,6 +31,7 @@ where
     R: Receiver,
     B: Bus,
     C: Clock + Dice,
+    M: Metrics,
 {
     pub(crate) async fn job_step(
         &self,

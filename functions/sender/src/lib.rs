@@ -22,10 +22,11 @@ use domain::delivery::{Change, Delivery, FailedReason, Status};
 use domain::endpoint::Endpoint;
 use domain::ids::DeliveryId;
 use domain::limits::DECISIONS;
+use domain::metric::Metric;
 use domain::pace::take_turn;
 use domain::ports::{
-    Bus, Clock, Deliveries, DeliveryLog, Dice, EndpointHealth, Endpoints, Events, Jobs, Pace,
-    PortError, PortResult, Receiver, Scheduler, Secrets, WakeUps,
+    Bus, Clock, Deliveries, DeliveryLog, Dice, EndpointHealth, Endpoints, Events, Jobs, Metrics,
+    Pace, PortError, PortResult, Receiver, Scheduler, Secrets, WakeUps,
 };
 use domain::schedule::RetrySchedule;
 use domain::wakeup::{Call, Lane, NotAWakeUp, WakeUp};
@@ -46,7 +47,7 @@ impl<S> Store for S where
 }
 
 /// The use case, over its ports.
-pub struct Sender<S, Q, H, R, B, C> {
+pub struct Sender<S, Q, H, R, B, C, M> {
     /// Endpoints, secrets, events and deliveries.
     pub store: S,
     /// The queues of wake-ups.
@@ -59,6 +60,8 @@ pub struct Sender<S, Q, H, R, B, C> {
     pub bus: B,
     /// The clock and the dice.
     pub chance: C,
+    /// Where figures go.
+    pub metrics: M,
     /// The numbers of this stack.
     pub rules: Rules,
 }
@@ -107,7 +110,7 @@ enum Step {
     Again,
 }
 
-impl<S, Q, H, R, B, C> Sender<S, Q, H, R, B, C>
+impl<S, Q, H, R, B, C, M> Sender<S, Q, H, R, B, C, M>
 where
     S: Store,
     Q: WakeUps,
@@ -115,6 +118,7 @@ where
     R: Receiver,
     B: Bus,
     C: Clock + Dice,
+    M: Metrics,
 {
     /// Handles a batch, all records at once and apart from each other: an error or a panic is
     /// that record's alone. Answers the ids of the messages that must come again.
@@ -267,6 +271,9 @@ where
         let (now, longest) = (self.chance.now(), self.rules.waits.sqs_delay_max_s);
         let how = arrange(&self.queues, &self.scheduler, longest, (wake_up, lane), at, now).await?;
         let hop = u8::from(how == Arranged::Hopped);
+        if hop > 0 {
+            self.metrics.tell(Metric::Hops, hop.into());
+        }
         tracing::info!(
             delivery_id = %wake_up.delivery_id, tier = wake_up.tier, %at, ?how, hop,
             "wake-up arranged"

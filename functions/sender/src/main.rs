@@ -53,6 +53,7 @@ async fn main() -> anyhow::Result<()> {
         receiver: aws::receiver::HttpReceiver::new(settings.egress()?)?,
         bus: aws::eventbridge::EventBus::new(&config, settings.text("EVENT_BUS_NAME")?),
         chance: aws::clock::SystemChance,
+        metrics: aws::metrics::EmbeddedMetrics::from_settings(&settings)?,
         rules: Rules {
             schedule: settings.schedule()?,
             health_step: domain::health::step(settings.disable_after()?),

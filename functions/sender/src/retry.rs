@@ -9,7 +9,7 @@ use domain::event::Event;
 use domain::job::JobState;
 use domain::pace::take_turn;
 use domain::ports::{
-    Bus, Clock, Dice, Outgoing, PortResult, Receiver, Scheduler, WakeUps, send_one,
+    Bus, Clock, Dice, Metrics, Outgoing, PortResult, Receiver, Scheduler, WakeUps, send_one,
 };
 use domain::retry::{Leave, RetryDecision, decide_retry};
 use domain::wakeup::{Call, RetryCall};
@@ -17,7 +17,7 @@ use domain::wakeup::{Call, RetryCall};
 use crate::batch::Batch;
 use crate::{Message, Sender, Step, Store, Trouble};
 
-impl<S, Q, H, R, B, C> Sender<S, Q, H, R, B, C>
+impl<S, Q, H, R, B, C, M> Sender<S, Q, H, R, B, C, M>
 where
     S: Store,
     Q: WakeUps,
@@ -25,6 +25,7 @@ where
     R: Receiver,
     B: Bus,
     C: Clock + Dice,
+    M: Metrics,
 {
     pub(crate) async fn retry(
         &self,

@@ -4,8 +4,8 @@ use domain::Timestamp;
 use domain::delivery::Outcome;
 use domain::endpoint::{Endpoint, EndpointState};
 use domain::ports::{
-    Bus, Clock, Deliveries, Dice, EndpointHealth, Endpoints, Events, PortError, PortResult,
-    Receiver, Scheduler, Secrets, WakeUps,
+    Bus, Clock, Deliveries, Dice, EndpointHealth, Endpoints, Events, Metrics, PortError,
+    PortResult, Receiver, Scheduler, Secrets, WakeUps,
 };
 use domain::test_event::{TestReply, TestRequest, attempt, event};
 use domain::webhook::test_request;
@@ -13,7 +13,7 @@ use domain::webhook::test_request;
 use crate::Sender;
 use crate::health::Healths;
 
-impl<S, Q, H, R, B, C> Sender<S, Q, H, R, B, C>
+impl<S, Q, H, R, B, C, M> Sender<S, Q, H, R, B, C, M>
 where
     S: Endpoints + EndpointHealth + Secrets + Events + Deliveries,
     Q: WakeUps,
@@ -21,6 +21,7 @@ where
     R: Receiver,
     B: Bus,
     C: Clock + Dice,
+    M: Metrics,
 {
     /// Makes a test event. Where to, and what it is signed with, is read here.
     ///

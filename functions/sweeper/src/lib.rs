@@ -13,11 +13,12 @@ use domain::Timestamp;
 use domain::announce::finish_notice;
 use domain::care::Cared;
 use domain::limits::{DUE_PAGE, DUE_PAGES_PER_RUN, DUE_SHARDS};
+use domain::metric::Metric;
 use domain::ports::{
-    Backlog, Bus, Clock, DeadLetters, Deliveries, DueEntry, Jobs, Outgoing, Pause, PortError,
-    PortResult, WakeUps,
+    Backlog, Bus, Clock, DeadLetters, Deliveries, DueEntry, Jobs, Metrics, Outgoing, Pause,
+    PortError, PortResult, WakeUps,
 };
-use domain::sweep::{Sweep, grace, readings_apart, sweep};
+use domain::sweep::{Sweep, grace, overdue_s, readings_apart, sweep};
 use domain::wakeup::Call;
 use futures::stream::{self, StreamExt};
 use serde::Serialize;
@@ -70,7 +71,7 @@ pub struct Swept {
     pub sent_back: u64,
     /// Could not be dealt with; the next run tries again.
     pub errors: u64,
-    /// Seconds by which the most overdue entry was late.
+    /// Seconds by which the most overdue entry was late, see [`overdue_s`].
     pub oldest_overdue_s: u64,
     /// Shards not read to their end, for want of time or of pages.
     pub unfinished_shards: u64,
@@ -90,26 +91,7 @@ where
         let all = futures::future::join_all(shards);
         let (drained, all) = futures::future::join(self.drain(stop_at), all).await;
         let jobs = self.sweep_jobs(&gates, stop_at).await;
-        let total = all.into_iter().chain([jobs]).fold(drained, Swept::plus);
-        tracing::info!(
-            seen = total.seen,
-            woken = total.woken,
-            exhausted = total.exhausted,
-            held_back = total.held_back,
-            announced = total.announced,
-            taken_out = total.taken_out,
-            retries_closed = total.retries_closed,
-            jobs_revived = total.jobs_revived,
-            drained = total.drained,
-            rescued = total.rescued,
-            unreadable = total.unreadable,
-            sent_back = total.sent_back,
-            errors = total.errors,
-            oldest_overdue_s = total.oldest_overdue_s,
-            unfinished_shards = total.unfinished_shards,
-            "swept"
-        );
-        total
+        all.into_iter().chain([jobs]).fold(drained, Swept::plus)
     }
 
     async fn sweep_shard(&self, gates: &Gates<'_, Q, C>, shard: u8, stop_at: Timestamp) -> Swept {
@@ -167,7 +149,7 @@ where
             Sweep::NotYet => {}
             Sweep::Wake { calls, back_off_to, back_off_s } => {
                 let due_at = delivery.due_at.unwrap_or(entry.due_at);
-                swept.oldest_overdue_s = now.since(due_at).as_secs();
+                swept.oldest_overdue_s = overdue_s(due_at, delivery.back_off_s, now);
                 let (calls, held_back) = gates.let_through(calls).await?;
                 if calls.is_empty() {
                     swept.held_back = held_back;
@@ -208,6 +190,38 @@ where
             return Err(PortError::new("wake_ups.send", "no answer"));
         }
         answers.into_iter().collect()
+    }
+}
+
+/// The one line of a run, and its figures for alarms.
+pub fn log_run(swept: &Swept, metrics: &impl Metrics) {
+    tracing::info!(
+        seen = swept.seen,
+        woken = swept.woken,
+        exhausted = swept.exhausted,
+        held_back = swept.held_back,
+        announced = swept.announced,
+        taken_out = swept.taken_out,
+        retries_closed = swept.retries_closed,
+        jobs_revived = swept.jobs_revived,
+        drained = swept.drained,
+        rescued = swept.rescued,
+        unreadable = swept.unreadable,
+        sent_back = swept.sent_back,
+        errors = swept.errors,
+        oldest_overdue_s = swept.oldest_overdue_s,
+        unfinished_shards = swept.unfinished_shards,
+        "swept"
+    );
+    for (metric, value) in [
+        (Metric::Sweeps, 1),
+        (Metric::OldestOverdue, swept.oldest_overdue_s),
+        (Metric::Woken, swept.woken),
+        (Metric::HeldBack, swept.held_back),
+        (Metric::UnfinishedShards, swept.unfinished_shards),
+        (Metric::SweepErrors, swept.errors),
+    ] {
+        metrics.tell(metric, value);
     }
 }
 

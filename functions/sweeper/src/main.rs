@@ -53,7 +53,8 @@ async fn main() -> anyhow::Result<()> {
         sqs_delay_max_s: settings.sqs_delay_max_s()?,
     };
     let (store, bus, clock) = (&sweeper.store, &sweeper.bus, &sweeper.clock);
-    let auditor = &Auditor { store, clock, metrics: &metrics, retention };
+    let metrics = &metrics;
+    let auditor = &Auditor { store, clock, metrics, retention };
     let mails = PostOffice::from_settings(&config, &settings)?;
     let words = Words::from_settings(&settings)?;
     let teller = &Teller { store, bus, mails: mails.as_ref(), clock, words: &words };
@@ -71,6 +72,7 @@ async fn main() -> anyhow::Result<()> {
             swept.errors += 1;
             None
         });
+        sweeper::log_run(&swept, metrics);
         Ok::<Report, lambda_runtime::Error>(Report { swept, endpoints, audited })
     }))
     .await

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Timestamp;
 use crate::attempt::end;
 use crate::delivery::{Change, Delivery, FailedReason, OpenRetry, Status};
-use crate::limits::{OVERDUE_GRACE_S, READINGS_APART_S};
+use crate::limits::{BACK_OFF_FIRST_S, OVERDUE_GRACE_S, READINGS_APART_S};
 use crate::retry::close;
 use crate::wakeup::{Call, RetryCall, WakeUp};
 
@@ -38,6 +38,14 @@ pub enum Sweep {
 pub fn grace(sqs_delay_max_s: u32) -> Duration {
     let seconds = OVERDUE_GRACE_S.min(sqs_delay_max_s.saturating_mul(2));
     Duration::from_secs(u64::from(seconds))
+}
+
+/// How late an entry is, in seconds: what it is past its time, and the waits since it was first
+/// woken in vain. At least that: waits of the longest back-off are counted once.
+pub fn overdue_s(due_at: Timestamp, back_off_s: Option<u32>, now: Timestamp) -> u64 {
+    let waits = std::iter::successors(back_off_s, |last| Some(last / 2));
+    let waited: u64 = waits.take_while(|wait| *wait >= BACK_OFF_FIRST_S).map(u64::from).sum();
+    now.since(due_at).as_secs() + waited
 }
 
 /// How far apart the sweeper's two readings of a queue are: 30 s, in proportion less where the
@@ -167,6 +175,13 @@ mod tests {
             d.status = Status::Failed(FailedReason::Exhausted);
             d.notice = Some(Notice::DeliveryFailed);
         });
+    }
+
+    #[test]
+    fn waking_in_vain_adds_up() {
+        let late = |back_off_s| overdue_s(NOW - secs(130), back_off_s, NOW);
+        assert_eq!([None, Some(300), Some(1_200)].map(late), [130, 430, 130 + 300 + 600 + 1_200]);
+        assert!(late(Some(3_600)) >= 130 + 3_600 + 1_800);
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl World {
     /// One run of daily that begins nothing after `stop_at`.
     pub fn daily_until(&self, stop_at: Timestamp) -> Option<Result<Cared, Unfinished>> {
         let words = words();
-        run(self.fuse(), daily::run(&self.teller(&words), stop_at))
+        run(self.fuse(), daily::run(&self.teller(&words), self, stop_at))
     }
 
     /// Whoever tells, over this world.

@@ -29,6 +29,8 @@ struct Machine {
     skew_ms: i64,
 }
 
+type WorldsSender = Sender<World, World, World, World, World, Machine, World>;
+
 impl Clock for Machine {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.world.state().now.as_millis() + self.skew_ms)
@@ -50,7 +52,7 @@ impl World {
 
     /// The sender use case over this world, with the documented numbers, on a machine whose
     /// clock is off by `skew_ms`.
-    fn sender_with_skew(&self, skew_ms: i64) -> Sender<World, World, World, World, World, Machine> {
+    fn sender_with_skew(&self, skew_ms: i64) -> WorldsSender {
         let w = || self.clone();
         let chance = Machine { world: w(), skew_ms };
         let sqs_delay_max_s = self.state().sqs_delay_max_s;
@@ -59,7 +61,8 @@ impl World {
             health_step: step(DISABLE_AFTER),
             waits: Waits { sqs_delay_max_s, request_timeout: REQUEST_TIMEOUT },
         };
-        Sender { store: w(), queues: w(), scheduler: w(), receiver: w(), bus: w(), chance, rules }
+        let (store, queues, scheduler, receiver) = (w(), w(), w(), w());
+        Sender { store, queues, scheduler, receiver, bus: w(), chance, metrics: w(), rules }
     }
 
     /// Has the sender make a test event.
@@ -196,7 +199,9 @@ impl World {
     /// One run of the sweeper.
     pub fn sweep(&self) -> Option<Swept> {
         let stop_at = self.state().now + FAR;
-        run(self.fuse(), self.sweeper().run(stop_at))
+        let swept = run(self.fuse(), self.sweeper().run(stop_at))?;
+        sweeper::log_run(&swept, self);
+        Some(swept)
     }
 
     fn sweeper(&self) -> Sweeper<World, World, World, World> {
