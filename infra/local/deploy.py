@@ -47,7 +47,7 @@ class Deployer:
         self._lambda = client("lambda")
         self._s3 = client("s3")
         self._s3.create_bucket(Bucket=BUCKET)
-        self._code = CodeStore(self._s3)
+        self._code = CodeStore(self._s3, endpoint_url)
 
     def deploy(
         self, name: str, template: str, binaries: str, parameters: dict[str, str]
@@ -62,7 +62,7 @@ class Deployer:
             }
         self._cloudformation.create_stack(
             StackName=name,
-            TemplateBody=json.dumps(body, default=plain),
+            TemplateURL=self._code.url_of(json.dumps(body, default=plain)),
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
             ],
@@ -122,10 +122,14 @@ class Deployer:
 
 
 class CodeStore:
-    """Zips a binary as `bootstrap` and puts it once per content, whatever the stack."""
+    """Zips a binary as `bootstrap` and puts it once per content, whatever the stack.
 
-    def __init__(self, s3) -> None:
+    Templates as well: in a request CloudFormation takes 51,200 bytes of them, from S3 a megabyte.
+    """
+
+    def __init__(self, s3, endpoint_url: str) -> None:
         self._s3 = s3
+        self._endpoint_url = endpoint_url
         self._keys: dict[tuple, str] = {}
         self._lock = threading.Lock()
 
@@ -141,6 +145,12 @@ class CodeStore:
                 self._s3.put_object(Bucket=BUCKET, Key=key, Body=zipped(content))
                 self._keys[known_by] = key
             return self._keys[known_by]
+
+    def url_of(self, template: str) -> str:
+        content = template.encode()
+        key = f"{hashlib.sha256(content).hexdigest()}.template"
+        self._s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+        return f"{self._endpoint_url.rstrip('/')}/{BUCKET}/{key}"
 
 
 def zipped(content: bytes) -> bytes:
