@@ -1,6 +1,14 @@
 """Alarms: what they look at is what the functions tell, and whoever wants to hear them does."""
 
+import re
+from pathlib import Path
+
+import contract
+from model import View
+
 from .kit import cut, prop, put, rule
+
+DAY = 86_400
 
 
 @rule(
@@ -29,3 +37,182 @@ def unexplained(stacks):
     for field, value in wanted.items():
         if alarm.get(field) != value:
             yield f"UnexplainedAlarm: {field} is {alarm.get(field)}, not {value}"
+
+
+RUNBOOK = Path(__file__).resolve().parents[3] / "infra" / "runbook.md"
+METRICS = Path(__file__).resolve().parents[3] / "shared" / "domain" / "src" / "metric.rs"
+TOPIC = "arn:aws:sns:eu-central-1:111122223333:ops"
+
+# Who must be woken; everything else waits for the morning.
+PAGES = {"UnexplainedAlarm", "OverdueAlarm", "FirstAttemptsWaitAlarm", "SweeperSilentAlarm"}
+
+# Metrics of AWS that alarms look at, as AWS names them: namespace -> dimension, what it names.
+AWS = {
+    "AWS/SQS": ("QueueName", "AWS::SQS::Queue", {
+        "ApproximateAgeOfOldestMessage", "ApproximateAgeOfOldestMessageInQuietGroups",
+        "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible",
+    }),
+    "AWS/Lambda": ("FunctionName", "AWS::Lambda::Function", {"Errors", "Throttles"}),
+    "AWS/Scheduler": ("ScheduleGroup", "AWS::Scheduler::ScheduleGroup", {
+        "InvocationDroppedCount", "TargetErrorCount", "InvocationThrottleCount",
+    }),
+    "AWS/SES": ("ses:configuration-set", "AWS::SES::ConfigurationSet", {
+        "Reputation.BounceRate", "Reputation.ComplaintRate",
+    }),
+}  # fmt: skip
+# Who tells which figure of ours.
+OURS = {
+    "SweeperFunction": {
+        "Unexplained", "Sweeps", "OldestOverdue", "Woken", "HeldBack", "UnfinishedShards",
+        "SweepErrors",
+    },
+    "SenderFunction": {"Hops"},
+    "DailyFunction": {"DailyRuns", "EndpointsDisabled"},
+}  # fmt: skip
+
+
+def alarms_of(view):
+    return view.of_type("AWS::CloudWatch::Alarm")
+
+
+@rule(
+    "an alarm looks at a metric that exists, of something in this stack",
+    misspelt=put(prop("OverdueAlarm", "MetricName"), "OldestOverdu"),
+    untold=put(prop("HopsAlarm", "Dimensions"), [{"Name": "FunctionName", "Value": "x"}]),
+    other_space=put(prop("SendDlqAlarm", "Namespace"), "AWS/Sqs"),
+    no_such_metric=put(prop("SendDlqAlarm", "MetricName"), "NumberOfMessages"),
+    other_dimension=put(
+        prop("SendDlqAlarm", "Dimensions"), [{"Name": "Queue", "Value": {"Ref": "SendDlq"}}]
+    ),
+    url_for_a_name=put(
+        prop("SendDlqAlarm", "Dimensions"), [{"Name": "QueueName", "Value": {"Ref": "SendDlq"}}]
+    ),
+    no_dimension=put(prop("SendDlqAlarm", "Dimensions"), []),
+    gone=put(
+        prop("ApiErrorsAlarm", "Dimensions"),
+        [{"Name": "FunctionName", "Value": {"Ref": "NoFunction"}}],
+    ),
+)
+def exist(stacks):
+    in_code = set(re.findall(r'=> "([A-Za-z]+)",', METRICS.read_text(encoding="utf-8")))
+    for name, alarm in alarms_of(stacks.prod).items():
+        dimensions = [(each["Name"], each["Value"]) for each in alarm.get("Dimensions", [])]
+        if len(dimensions) != 1:
+            yield f"{name} does not look at one thing"
+            continue
+        ((dimension, value),) = dimensions
+        if alarm["Namespace"] == "RackwaveWebhooks":
+            told = OURS.get(value, set()) & in_code
+            if dimension != "FunctionName" or alarm["MetricName"] not in told:
+                yield f"{name}: {value} does not tell {alarm['MetricName']}"
+            continue
+        wanted, kind, metrics = AWS.get(alarm["Namespace"], (None, None, ()))
+        there = stacks.prod.of_type(kind) if kind else {}
+        names = {f"{each}.QueueName" for each in there} if wanted == "QueueName" else set(there)
+        if alarm["MetricName"] not in metrics or dimension != wanted or value not in names:
+            yield f"{name}: {alarm['Namespace']} has no {alarm['MetricName']} of {value}"
+
+
+@rule(
+    "an alarm reaches the topic when it begins and when it ends, with its class in the first word",
+    mute=cut(prop("RejectedAlarm", "AlarmActions")),
+    endless=cut(prop("RejectedAlarm", "OKActions")),
+    unclassed=put(prop("RejectedAlarm", "AlarmDescription"), "events were refused"),
+    demoted=put(prop("OverdueAlarm", "AlarmDescription"), "ticket: something is overdue"),
+    promoted=put(prop("RejectedAlarm", "AlarmDescription"), "page: a producer errs"),
+    off=put(prop("OverdueAlarm", "ActionsEnabled"), False),
+    insisting=put(prop("OverdueAlarm", "AlarmActions"), [{"Ref": "OpsAlarmTopicArn"}]),
+)
+def reach(stacks):
+    told = alarms_of(View(stacks.prod.expanded, Stage="prod", OpsAlarmTopicArn=TOPIC))
+    for name, alarm in told.items():
+        for actions in ("AlarmActions", "OKActions"):
+            if alarm.get(actions) != [TOPIC]:
+                yield f"{name}: {actions} does not reach the topic"
+            if actions in alarms_of(stacks.prod)[name]:
+                yield f"{name} wants a topic where there is none"
+        if not alarm.get("ActionsEnabled", True):
+            yield f"{name} is switched off"
+        wanted = "page" if name in PAGES else "ticket"
+        if not alarm["AlarmDescription"].startswith(f"{wanted}: "):
+            yield f"{name} is no {wanted}"
+
+
+@rule(
+    "every queue and function that can be in trouble has its alarms, and silence is one",
+    unwatched_dlq=cut("Resources.EventsDlqAlarm"),
+    unwatched_function=cut("Resources.ApiThrottlesAlarm"),
+    unwatched_flight=cut("Resources.RetryInFlightAlarm"),
+    silent_sweeper=put(prop("SweeperSilentAlarm", "TreatMissingData"), "notBreaching"),
+    silent_daily=cut("Resources.DailySilentAlarm"),
+    too_long=put(prop("DailySilentAlarm", "EvaluationPeriods"), 169),
+    hasty=put(prop("SweeperSilentAlarm", "EvaluationPeriods"), 1),
+    hasty_daily=put(prop("DailySilentAlarm", "EvaluationPeriods"), 24),
+    late=put(prop("SendInFlightAlarm", "Threshold"), 120000),
+)
+def complete(stacks):
+    alarms = alarms_of(stacks.prod)
+    seen = {(a["MetricName"], d["Value"]) for a in alarms.values() for d in a["Dimensions"]}
+    wanted = {("ApproximateAgeOfOldestMessage", "RejectedQueue.QueueName")}
+    wanted |= {
+        ("ApproximateNumberOfMessagesVisible", f"{queue}.QueueName")
+        for queue in stacks.prod.of_type("AWS::SQS::Queue") if queue.endswith("Dlq")
+    }  # fmt: skip
+    wanted |= {("ApproximateNumberOfMessagesNotVisible", f"{q}.QueueName") for q in contract.LANES}
+    for function in stacks.prod.of_type("AWS::Lambda::Function"):
+        wanted |= {("Errors", function), ("Throttles", function)}
+    for metric, value in sorted(wanted - seen):
+        yield f"nobody watches {metric} of {value}"
+    for name, alarm in alarms.items():
+        span = alarm["Period"] * alarm["EvaluationPeriods"]
+        if span > (7 * DAY if alarm["Period"] >= 3600 else DAY):
+            yield f"{name} looks back further than CloudWatch does"
+        if alarm["MetricName"] == "ApproximateNumberOfMessagesNotVisible":
+            if alarm["Threshold"] > 100_000:
+                yield f"{name} goes off when it is too late"
+    # Twice what lies between two runs, or a run and its repetition.
+    for name, least_s in {"SweeperSilentAlarm": 3 * 300, "DailySilentAlarm": DAY + 3 * 3600}.items():
+        alarm = alarms.get(name)
+        if not alarm:
+            yield f"{name} is not there"
+        elif alarm["TreatMissingData"] != "breaching":
+            yield f"{name} takes silence for peace"
+        elif alarm["Period"] * alarm["EvaluationPeriods"] < least_s:
+            yield f"{name} does not wait for the next run"
+
+
+@rule(
+    "each alarm has an entry of its name in the runbook, with its class and its numbers",
+    unheard_of=put("Resources.NewAlarm", {"Type": "AWS::CloudWatch::Alarm", "Properties": {}}),
+    other_threshold=put(prop("OverdueAlarm", "Threshold"), 3600),
+    other_time=put(prop("HeldBackAlarm", "EvaluationPeriods"), 6),
+    forgotten=cut("Resources.HopsAlarm"),
+)
+def runbook(stacks):
+    written = entries(RUNBOOK.read_text(encoding="utf-8"))
+    alarms = alarms_of(stacks.prod)
+    for name in sorted(written.keys() ^ alarms.keys()):
+        yield f"{name} stands in the template or in the runbook alone"
+    for name in sorted(written.keys() & alarms.keys()):
+        alarm = alarms[name]
+        kind = alarm["AlarmDescription"].split(":")[0]
+        periods = alarm["EvaluationPeriods"]
+        figures = f"{kind}, {SIGNS[alarm['ComparisonOperator']]} {alarm['Threshold']}"
+        figures += f", {alarm.get('DatapointsToAlarm', periods)} of {periods} x {alarm['Period']} s"
+        parts = (figures, "**Means**", "**Do**", "**Ends**")
+        missing = [part for part in parts if part not in written[name]]
+        if missing:
+            yield f"the runbook's {name} does not say: {missing}"
+
+
+SIGNS = {"GreaterThanThreshold": "above", "LessThanThreshold": "below"}
+
+
+def entries(text):
+    """The runbook's entries by the names in their headings; alarms of a kind share one."""
+    found = {}
+    for section in re.split(r"^### ", text, flags=re.M)[1:]:
+        heading, body = section.split("\n", 1)
+        for name in re.findall(r"\w+Alarm", heading):
+            found[name] = body.split("\n## ")[0]
+    return found
