@@ -13,14 +13,24 @@ use domain::view;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
+use crate::cursor::{self, Cursors};
 use crate::error::{Answer, ApiError};
 use crate::http::Response;
 use crate::{Api, Call, Outside, Store};
 
+/// The catalogue, in its own order.
 pub(crate) fn list_event_types(call: &Call<'_>) -> Answer<Response> {
-    call.query.only(&[])?;
-    let data: Vec<Value> = CATALOGUE.iter().map(view::event_type).collect();
-    Ok(Response::json(200, &json!({"data": data, "next_cursor": null})))
+    call.query.only(&["limit", "cursor"])?;
+    let limit = call.query.limit()?;
+    let cursors = Cursors::of(call, "event-types", &[]);
+    let before: usize = match cursors.read(call)? {
+        None => 0,
+        Some(place) => place.parse().map_err(|_| cursor::wrong())?,
+    };
+    let rest = CATALOGUE.get(before..).ok_or_else(cursor::wrong)?;
+    let data: Vec<Value> = rest.iter().take(limit).map(view::event_type).collect();
+    let end = Some(before + data.len()).filter(|end| *end < CATALOGUE.len());
+    Ok(Response::json(200, &json!({"data": data, "next_cursor": cursors.write(end)})))
 }
 
 impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
@@ -33,7 +43,13 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
 
     /// By the product's own id for the event: at most one, since the event's id follows from it.
     pub(crate) async fn find_events(&self, call: &Call<'_>) -> Answer<Response> {
-        call.query.only(&["account_id", "product", "source_id"])?;
+        let filters = ["account_id", "product", "source_id"];
+        call.query.only(&[&filters[..], &["limit", "cursor"]].concat())?;
+        call.query.limit()?;
+        if Cursors::of(call, "events", &filters).read(call)?.is_some() {
+            // There is one page, so none was ever handed out.
+            return Err(cursor::wrong());
+        }
         let account = call.caller.account(call.query.account_id()?)?;
         let account = account.ok_or(ApiError::MissingField("account_id"))?;
         let product = call.caller.product(call.query.product()?)?;

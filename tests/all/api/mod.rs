@@ -7,6 +7,7 @@ mod endpoints;
 mod erasure;
 mod examples;
 mod keys;
+mod lists;
 mod portal;
 mod recoveries;
 mod registration;

@@ -231,14 +231,17 @@ pub(super) fn of(route: Route) -> Operation {
         ),
         Route::ShowEvent => plain("showEvent", "An event and all its deliveries", "Event", &[GONE]),
         Route::FindEvents => Operation {
-            parameters: vec![
+            parameters: [
                 account(),
                 product(),
                 Parameter {
                     required: true,
                     ..query("source_id", "source_id", "The product's own id for the event")
                 },
-            ],
+            ]
+            .into_iter()
+            .chain(paging())
+            .collect(),
             ..plain(
                 "findEvents",
                 "The event that a product calls by this id",
@@ -256,9 +259,10 @@ pub(super) fn of(route: Route) -> Operation {
                 &[SCOPE, GONE, (409, "The event is still being accepted; try again")],
             )
         },
-        Route::ListEventTypes => {
-            plain("listEventTypes", "The published events and their fields", "EventTypeList", &[])
-        }
+        Route::ListEventTypes => Operation {
+            parameters: paging().into(),
+            ..plain("listEventTypes", "The published events and their fields", "EventTypeList", &[])
+        },
         Route::ReportMessages => Operation {
             parameters: [account()].into_iter().chain(window()).chain(paging()).collect(),
             csv: true,
