@@ -92,7 +92,7 @@ pub struct Create {
     /// Sent with every request, as `Name: value`; may be repeated.
     #[arg(long = "header", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// The most requests a second the owner wants; kept on record, not yet enforced.
+    /// The most requests a second it is sent; what is over waits.
     #[arg(long)]
     max_per_second: Option<u32>,
 }

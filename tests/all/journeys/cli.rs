@@ -1,5 +1,8 @@
 //! The CLI on the real template: what ops do when an endpoint was down.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 use tests::stack::{Cli, Customer, Stack, until};
 
@@ -155,4 +158,18 @@ async fn a_reader_that_has_gone_ends_it_quietly() {
         ]),
         1
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_that_nobody_reads_ends_at_the_next_attempt() {
+    let case = Case::begin("journey-cli-tail").await;
+    let tail = Mutex::new(case.cli.start_unread(&["deliveries", "tail"]));
+    let sent = AtomicUsize::new(0);
+    let ended = until("its end", || async {
+        let nth = sent.fetch_add(1, Ordering::Relaxed);
+        case.stack.send(&event(&format!("event-{nth}"), ACCOUNT, "{}")).await;
+        tail.lock().expect("not poisoned").try_wait().expect("a child")
+    })
+    .await;
+    assert_eq!(ended.code(), Some(0));
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -43,12 +43,17 @@ impl Cli {
 
     /// Runs it with nobody reading what it prints or complains about; its exit code.
     pub fn unread(&self, arguments: &[&str]) -> i32 {
+        let mut child = self.start_unread(arguments);
+        tokio::task::block_in_place(|| child.wait().expect("it ends").code().unwrap_or(-1))
+    }
+
+    /// Starts it with nobody reading what it prints or complains about.
+    pub fn start_unread(&self, arguments: &[&str]) -> Child {
         let (nobody, out) = std::io::pipe().expect("a pipe");
         drop(nobody);
         let errors = out.try_clone().expect("the same");
         let mut command = self.command(arguments);
-        let command = command.stdout(out).stderr(errors);
-        tokio::task::block_in_place(|| command.status().expect("it runs").code().unwrap_or(-1))
+        command.stdout(out).stderr(errors).spawn().expect("it runs")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
