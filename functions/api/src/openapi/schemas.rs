@@ -294,6 +294,9 @@ fn recoveries() -> Value {
     })
 }
 
+/// How a portal link ends: signed in, and at its endpoint if it is for one.
+const LINK: &str = "#token=rwp_[0-9a-f]{56}(&endpoint=ep_[a-z0-9]+)?$";
+
 fn others() -> Value {
     let reported = object(&[
         ("id", text(None)),
@@ -336,6 +339,6 @@ fn others() -> Value {
         "Report": report, "Error": error, "Document": {"type": "object"},
         "NewTest": object(&[("event", of_parameter("event"))]),
         "NewPortalLink": new_link,
-        "PortalLink": object(&[("url", text(Some("#token=rwp_[0-9a-f]{56}(&endpoint=ep_[a-z0-9]+)?$")))]),
+        "PortalLink": object(&[("url", text(Some(LINK)))]),
     })
 }
