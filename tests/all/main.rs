@@ -3,6 +3,7 @@
 mod api;
 mod audit;
 mod conformance;
+mod crashes;
 mod daily;
 mod health;
 mod ingest;

@@ -179,9 +179,7 @@ pub fn settle(
     roll: Roll,
     now: Timestamp,
 ) -> Settlement {
-    let trigger = posted.purpose.trigger();
-    let ours = |a: &Attempt| (a.number, a.at, a.trigger) == (posted.number, posted.at, trigger);
-    if delivery.attempts.iter().any(ours) {
+    if delivery.attempts.iter().any(|attempt| is_of(attempt, posted)) {
         return Settlement::OnRecord;
     }
     let tier = match &posted.purpose {
@@ -200,6 +198,16 @@ pub fn settle(
         }
         (false, false) => Settlement::Drop,
     }
+}
+
+/// Whether an attempt on record is this POST. A copy may have begun in the same millisecond; it
+/// had an answer of its own.
+fn is_of(attempt: &Attempt, posted: &Posted) -> bool {
+    let (theirs, ours) = (&attempt.answer, &posted.answer);
+    (attempt.number, attempt.at, attempt.trigger)
+        == (posted.number, posted.at, posted.purpose.trigger())
+        && (theirs.outcome, theirs.http_status, theirs.duration_ms, theirs.first_byte_ms)
+            == (ours.outcome, ours.http_status, ours.duration_ms, ours.first_byte_ms)
 }
 
 impl Purpose {

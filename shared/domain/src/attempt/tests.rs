@@ -184,6 +184,11 @@ fn a_commit_whose_answer_was_lost_is_recognised() {
     after.attempts.push(recorded(&after, &posted));
     let settlement = settle(&after, &posted, &schedule(), Roll::from_random(0), NOW);
     assert_eq!(settlement, Settlement::OnRecord);
+    // A copy of the same millisecond with another answer is another POST.
+    let mut copy = posted.clone();
+    copy.answer.outcome = Outcome::Succeeded;
+    let change = settled(&after, &copy).expect("a success is put on record");
+    assert_eq!(change.status, Status::Succeeded);
 }
 
 #[test]
