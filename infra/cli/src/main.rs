@@ -10,6 +10,7 @@ mod bar;
 mod check_url;
 mod deliveries;
 mod demo;
+mod doctor;
 mod endpoints;
 mod events;
 mod jobs;
@@ -56,6 +57,7 @@ Examples:
   webhooks why evt_…                         what became of an event
   webhooks check-url https://hooks.example.com/in --answer 10.0.0.1
   webhooks audit                             is every event delivered or about to be
+  webhooks doctor                            how is the stack, and where to look
   webhooks redrive --yes                     put dead letters back to work
 
 Exit codes: 0 fine, 1 the answer is no (an event or a field was refused, nothing was found),
@@ -88,6 +90,8 @@ enum Command {
     CheckUrl(check_url::CheckUrl),
     /// Is every event delivered or about to be; exit code 1 if anything is unexplained.
     Audit(audit::Audit),
+    /// How the stack is, with a verdict; exit code 1 if something needs somebody.
+    Doctor(doctor::Doctor),
     /// Look at refused events, and send them again.
     #[command(subcommand)]
     Rejected(rejected::Rejected),
@@ -114,6 +118,7 @@ async fn main() -> ExitCode {
         Command::Keys(keys) => keys.run(json).await,
         Command::CheckUrl(check) => check.run(json),
         Command::Audit(audit) => audit.run(json).await,
+        Command::Doctor(doctor) => doctor.run(json).await,
         Command::Rejected(rejected) => rejected.run(json).await,
         Command::Redrive(redrive) => redrive.run(json).await,
         Command::Demo(demo) => demo.run(json).await,

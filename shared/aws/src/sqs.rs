@@ -13,6 +13,7 @@ use domain::settings::{Lookup, SettingResult};
 use domain::wakeup::Lane;
 use futures::stream::{self, StreamExt};
 
+pub use dead_letters::Depth;
 pub use rejected::Refusal;
 
 use crate::error::cause;

@@ -74,7 +74,34 @@ impl Backlog for Queues {
     }
 }
 
+/// How many messages a queue has, approximately.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// Could be received now.
+    pub visible: u64,
+    /// Received, neither deleted nor visible again.
+    pub in_flight: u64,
+    /// Not to be received yet.
+    pub delayed: u64,
+}
+
 impl Queues {
+    /// How many messages a queue has.
+    ///
+    /// # Errors
+    /// If SQS does not say.
+    pub async fn depth(&self, queue: Queue) -> PortResult<Depth> {
+        use QueueAttributeName as Name;
+        const CALL: &str = "queues.depth";
+        Ok(Depth {
+            visible: self.count_of(CALL, queue, Name::ApproximateNumberOfMessages).await?,
+            in_flight: self
+                .count_of(CALL, queue, Name::ApproximateNumberOfMessagesNotVisible)
+                .await?,
+            delayed: self.count_of(CALL, queue, Name::ApproximateNumberOfMessagesDelayed).await?,
+        })
+    }
+
     /// Messages in a dead-letter queue that could be received now, approximately.
     ///
     /// # Errors
@@ -84,13 +111,22 @@ impl Queues {
     }
 
     async fn count(&self, call: &'static str, queue: Queue) -> PortResult<u64> {
+        self.count_of(call, queue, QueueAttributeName::ApproximateNumberOfMessages).await
+    }
+
+    async fn count_of(
+        &self,
+        call: &'static str,
+        queue: Queue,
+        name: QueueAttributeName,
+    ) -> PortResult<u64> {
         let wrong = |cause: &str| PortError::new(call, cause);
         let url = self.urls.url(queue).map_err(|cause| wrong(&cause))?;
-        let name = QueueAttributeName::ApproximateNumberOfMessages;
-        let request = self.client.get_queue_attributes().queue_url(url).attribute_names(name);
+        let request = self.client.get_queue_attributes().queue_url(url);
+        let request = request.attribute_names(name.clone());
         let answer = request.send().await.map_err(|error| port_error(call, &error))?;
         let attributes = answer.attributes.unwrap_or_default();
-        let count = attributes.get(&QueueAttributeName::ApproximateNumberOfMessages);
+        let count = attributes.get(&name);
         count.and_then(|text| text.parse().ok()).ok_or_else(|| wrong("no count in the answer"))
     }
 
