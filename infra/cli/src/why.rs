@@ -1,17 +1,24 @@
 //! `webhooks why`: what became of an event, on one screen and in one sentence.
 
+use std::time::Duration;
+
 use clap::Args;
+use domain::Timestamp;
 use domain::delivery::{Delivery, FailedReason, Status};
 use domain::envelope::{Product, derive_event_id_of};
 use domain::event::Event;
 use domain::ids::{AccountId, EventId};
 use domain::limits::SCHEDULED_ATTEMPTS;
-use domain::ports::{Deliveries as _, Events as _};
+use domain::ports::{Clock as _, Deliveries as _, Events as _};
 use domain::view;
 use serde_json::{Value, json};
 
 use crate::output::{self, dim, outcome, plain, status};
 use crate::stack::Stack;
+
+/// Ingest puts the deliveries on record right after the event; killed in between, it does so when
+/// the event comes again after six minutes.
+const ON_RECORD_WITHIN: Duration = Duration::from_secs(600);
 
 #[derive(Args)]
 pub struct Why {
@@ -51,7 +58,7 @@ impl Why {
         for entry in &event.fan_out {
             deliveries.push(store.delivery(&entry.delivery_id).await?);
         }
-        let verdict = verdict(&event, &deliveries, &heard);
+        let verdict = verdict(&event, &deliveries, &heard, aws::clock::SystemClock.now());
         if json {
             let shown: Vec<Value> = deliveries.iter().flatten().map(view::delivery).collect();
             let event = view::event(&event);
@@ -127,10 +134,19 @@ fn unknown(id: &EventId, heard: &Heard, json: bool) -> bool {
 }
 
 /// One sentence.
-fn verdict(event: &Event, deliveries: &[Option<Delivery>], heard: &Heard) -> String {
-    let count = |wanted: fn(Status) -> bool| {
-        deliveries.iter().flatten().filter(|delivery| wanted(delivery.status)).count()
+fn verdict(
+    event: &Event,
+    deliveries: &[Option<Delivery>],
+    heard: &Heard,
+    now: Timestamp,
+) -> String {
+    let count_of = |wanted: &dyn Fn(&Delivery) -> bool| {
+        deliveries.iter().flatten().filter(|delivery| wanted(delivery)).count()
     };
+    let count = |wanted: fn(Status) -> bool| count_of(&|delivery| wanted(delivery.status));
+    let is_cancelled = |d: &Delivery| d.status == Status::Failed(FailedReason::Cancelled);
+    let is_erased = |d: &Delivery| d.erased_at.is_some() || !event.has_payload();
+    let goes_on = |d: &Delivery| d.next_attempt_at.is_some() || d.open_retry.is_some();
     let all = deliveries.len();
     let mut parts = Vec::new();
     let mut part = |count: usize, words: &str| {
@@ -140,7 +156,14 @@ fn verdict(event: &Event, deliveries: &[Option<Delivery>], heard: &Heard) -> Str
     };
     part(count(|status| status == Status::Succeeded), "delivered");
     part(count(|status| status == Status::Pending), "waiting for the first attempt");
-    part(count(|status| status == Status::Retrying), "failed so far and tried again");
+    part(
+        count_of(&|d| d.status == Status::Retrying && goes_on(d)),
+        "failed so far and tried again",
+    );
+    part(
+        count_of(&|d| d.status == Status::Retrying && !goes_on(d)),
+        "failed at every attempt and about to be given up",
+    );
     part(
         count(|status| status == Status::Failed(FailedReason::Exhausted)),
         "given up: no attempt was answered with 2xx",
@@ -153,9 +176,21 @@ fn verdict(event: &Event, deliveries: &[Option<Delivery>], heard: &Heard) -> Str
         count(|status| status == Status::Failed(FailedReason::EndpointDeleted)),
         "ended because the endpoint was deleted",
     );
-    part(count(|status| status == Status::Failed(FailedReason::Cancelled)), "cancelled by hand");
+    part(count_of(&|d| is_cancelled(d) && !is_erased(d)), "cancelled by hand");
+    part(
+        count_of(&|d| is_cancelled(d) && is_erased(d)),
+        "cancelled: its payload was erased, or somebody had cancelled it before",
+    );
     part(count(|status| status == Status::Skipped), "skipped: the endpoint was disabled");
-    part(deliveries.iter().filter(|d| d.is_none()).count(), "not on record yet");
+    let is_fresh = now < event.accepted_at + ON_RECORD_WITHIN;
+    part(
+        deliveries.iter().filter(|d| d.is_none()).count(),
+        if is_fresh {
+            "not on record yet"
+        } else {
+            "missing from the records (`webhooks audit --older-than 10m` puts it back to work)"
+        },
+    );
     let mut sentence = parts.join("; ") + ".";
     if heard.accepted > 1 {
         sentence += &format!(" It was sent {} times and counted once.", heard.accepted);
@@ -226,7 +261,7 @@ mod tests {
     fn one_sentence_for_whatever_became_of_it() {
         let body = r#"{"id":"a","account_id":"acct_1","event":"sms.sent","product":"telnxo","platform_id":"1","timestamp":"2026-06-07T09:39:00Z","data":{}}"#;
         let envelope = domain::envelope::parse_body(body).remove(0).verdict.expect("good");
-        let now = domain::Timestamp::from_secs(1_000);
+        let now = Timestamp::from_secs(1_000);
         let registration = domain::endpoint::register::Registration {
             account_id: "acct_1".into(),
             url: "https://hooks.example.com/".into(),
@@ -234,7 +269,7 @@ mod tests {
             alert_email: "a@example.com".into(),
             ..Default::default()
         };
-        let month = std::time::Duration::from_secs(2_592_000);
+        let month = Duration::from_secs(2_592_000);
         let rules = domain::target::TargetRules::PublicHttps;
         let endpoint = |id: &str| {
             let id = domain::ids::EndpointId::parse(id).expect("valid");
@@ -244,7 +279,7 @@ mod tests {
         let mut event = Event::accept(envelope, &endpoints, None, month, now).expect("wanted");
         let mut deliveries: Vec<_> = event.deliveries(&endpoints).into_iter().map(Some).collect();
         let say = |event: &Event, deliveries: &[Option<Delivery>], accepted| {
-            verdict(event, deliveries, &Heard { accepted, ..Heard::default() })
+            verdict(event, deliveries, &Heard { accepted, ..Heard::default() }, now)
         };
         assert_eq!(say(&event, &deliveries, 1), "2 of 2 waiting for the first attempt.");
         deliveries[1] = None;
@@ -254,7 +289,27 @@ mod tests {
         let expected = "1 of 2 delivered; 1 of 2 not on record yet. It was sent 3 times and \
             counted once.";
         assert_eq!(say(&event, &deliveries, 3), expected);
+        let later = now + ON_RECORD_WITHIN;
+        let late = verdict(&event, &deliveries, &Heard::default(), later);
+        assert!(
+            late.contains("1 of 2 missing from the records") && !late.contains("yet"),
+            "{late}"
+        );
+        let mut first = |status, next| {
+            if let Some(first) = &mut deliveries[0] {
+                (first.status, first.next_attempt_at) = (status, next);
+            }
+            say(&event, &deliveries[..1], 1)
+        };
+        let retrying = first(Status::Retrying, Some(later));
+        assert_eq!(retrying, "1 of 1 failed so far and tried again.");
+        let over = first(Status::Retrying, None);
+        assert_eq!(over, "1 of 1 failed at every attempt and about to be given up.");
+        let cancelled = first(Status::Failed(FailedReason::Cancelled), None);
+        assert_eq!(cancelled, "1 of 1 cancelled by hand.");
         event.erase(now);
-        assert!(say(&event, &deliveries, 1).ends_with("Its payload was erased."));
+        let erased = say(&event, &deliveries[..1], 1);
+        assert!(erased.starts_with("1 of 1 cancelled: its payload was erased"), "{erased}");
+        assert!(erased.ends_with("Its payload was erased."), "{erased}");
     }
 }
