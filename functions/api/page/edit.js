@@ -173,6 +173,7 @@ function around(label, input, help, hidden = false) {
     input.closest('details')?.setAttribute('open', '');
     input.focus();
   };
+  input.addEventListener('input', () => blame(''));
   return { node, blame };
 }
 

@@ -9,6 +9,9 @@ import { teach } from './teach.js';
 import { every } from './when.js';
 import { count, health, healthChip } from './words.js';
 
+/** A card that is scrolled to and fro is not read each time. */
+const AT_MOST_EVERY_MS = 20_000;
+
 /** The list. */
 export async function endpointsView(_, signal) {
   const cards = el('ul', { class: 'cards' });
@@ -124,25 +127,36 @@ function card(first, signal) {
         .join(' · '),
     );
     fill(why, health(endpoint).why);
+    draw();
   };
-  show(first);
-  onceSeen(node, signal, async () =>
+  const draw = whileSeen(node, signal, async () =>
     drawn.show((await endpoints.deliveries(first.id, { limit: SHOWN })).data),
   );
+  show(first);
   return { node, show };
 }
 
-/** `All events`, or which. */
-export function subscriptions({ event_types: types }) {
-  return types.includes('*') ? 'All events' : types.map(plain).join(', ');
+/** `All events of telnxo, platform p1`, or which. */
+export function subscriptions({ event_types: types, product, platform_id: platform }) {
+  const of = [product, platform && `platform ${plain(platform)}`].filter(Boolean).join(', ');
+  const which = types.includes('*') ? 'All events' : types.map(plain).join(', ');
+  return of ? `${which} of ${of}` : which;
 }
 
-/** Reads on only for what somebody looks at. */
-function onceSeen(node, signal, work) {
-  const observer = new IntersectionObserver((seen) => {
-    if (!seen.some((one) => one.isIntersecting) || signal.aborted) return;
-    observer.disconnect();
+/** Reads only for what somebody looks at: as it comes into sight, and then when asked to. */
+function whileSeen(node, signal, work) {
+  let isSeen = false;
+  let next = 0;
+  const draw = () => {
+    if (!isSeen || signal.aborted || Date.now() < next) return;
+    next = Date.now() + AT_MOST_EVERY_MS;
     work().catch(() => {});
+  };
+  const observer = new IntersectionObserver((seen) => {
+    isSeen = seen.at(-1).isIntersecting;
+    draw();
   });
   observer.observe(node);
+  signal.addEventListener('abort', () => observer.disconnect());
+  return draw;
 }

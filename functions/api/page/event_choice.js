@@ -56,7 +56,15 @@ export function eventChoice(chosen = ['*'], types = []) {
     label: 'The list of events',
     value,
     blame: (text) => fill(problem, text),
-    node: el('fieldset', {}, el('legend', {}, 'Events'), all.node, some.node, detail, problem),
+    node: el(
+      'fieldset',
+      { oninput: () => fill(problem) },
+      el('legend', {}, 'Events'),
+      all.node,
+      some.node,
+      detail,
+      problem,
+    ),
   };
 }
 

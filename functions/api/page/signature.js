@@ -11,6 +11,8 @@ const [OURS, STANDARD, THEIRS] = [
 const AGAIN =
   'body was re-serialised. It was parsed and written again, so its bytes changed. Sign the ' +
   'raw bytes, before anything parses them.';
+const EMPTY =
+  'the body is empty. Something read the stream before; keep the raw bytes when they arrive.';
 // As the envelope is always written (design 4.2).
 const AS_SENT = new RegExp(
   '^\\{"event":"[^"]*","product":"[a-z]+","platform_id":"(?:[^"\\\\]|\\\\.)*",' +
@@ -63,6 +65,12 @@ export async function diagnose({
       `${OURS} is made with another secret: during a rotation it stays on the old ` +
       `one, while ${STANDARD} carries both.`;
   }
+  if (ours?.name === OURS && ours.good && standard?.name === STANDARD && standard.unknown) {
+    standard.text =
+      `${STANDARD} does not verify, though secret and body are right. It also signs webhook-id ` +
+      'and webhook-timestamp: one is missing, changed, or of another request.';
+  }
+  const isRight = verdicts.some(({ name, good }) => good && name !== THEIRS);
   return [
     secret !== tidy &&
       warn('The secret has spaces or quotes around it. Your code must not use them.'),
@@ -70,7 +78,7 @@ export async function diagnose({
       warn('This does not look like a signing secret: it is whsec_ and 32 more characters.'),
     !verdicts.length && bad(`There is no signature: paste the ${OURS} or ${STANDARD} header, too.`),
     ...verdicts.map(({ good, text }) => (good ? ok : bad)(text)),
-    ...(verdicts.some((one) => one.unknown) ? guesses(body, sent, table) : []),
+    ...(verdicts.some((one) => one.unknown) && !isRight ? guesses(body, sent, table) : []),
     ...clock(headers, now),
   ].filter(Boolean);
 }
@@ -96,8 +104,9 @@ function reasons({ key, content, change }, name) {
   return [
     change,
     key === DECODED &&
-      name === OURS &&
-      'secret decoded but this header uses the whole string, whsec_ included.',
+      (name === OURS || (name === THEIRS && signedBody)) &&
+      `secret decoded but ${name === OURS ? 'this header' : OURS} uses the whole string, ` +
+        `whsec_ included.`,
     key === WHOLE &&
       name === STANDARD &&
       `the whole secret was the key, but ${STANDARD} uses the bytes decoded from base64 ` +
@@ -107,6 +116,7 @@ function reasons({ key, content, change }, name) {
         `${STANDARD} decodes the rest from base64.`,
     key === DECODED &&
       signedBody &&
+      name !== OURS &&
       `Only the body was signed; ${STANDARD} signs id.timestamp.body.`,
     key === WHOLE && !signedBody && `${content} was signed; ${OURS} signs the body alone.`,
     content === 'timestamp.body' && 'timestamp.body was signed, as other services do.',
@@ -150,6 +160,7 @@ function variants(body, sent) {
   const all = [
     ['', body],
     ['there is a line break too many at the end of the body.', body.replace(/[\r\n]+$/, '')],
+    [EMPTY, ''],
     ['line breaks in the body were changed (CRLF to LF).', body.replace(/\r?\n/g, '\r\n')],
     ...[sent, small, ...(small ? spellings(small) : [])]
       .filter(Boolean)
@@ -182,20 +193,25 @@ function spellings(text) {
 
 /** What it may be, where nothing fits. */
 function guesses(body, sent, table) {
+  if (!body.trim()) return [bad(EMPTY.replace('t', 'T'))];
   const expected = table.find((one) => !one.change && fitsOurs(one))?.hex;
-  const looksSent = sent === null ? AS_SENT.test(body) : sent === body;
+  const isCut = compact(body) === null;
+  const looksSent = sent === null ? !isCut && AS_SENT.test(body) : sent === body;
   return [
-    looksSent
-      ? warn(
-          'The body looks as we send it. So the secret is probably another one: of another ' +
-            'endpoint, or from before a rotation.',
-        )
-      : bad(
-          sent === null
-            ? 'The body was re-serialised, or is not ours: as we send it, it begins ' +
-                '{"event":"…","product":"…" with no spaces between.'
-            : differs(body, sent),
-        ),
+    looksSent &&
+      warn(
+        'The body looks as we send it. So the secret is probably another one: of another ' +
+          'endpoint, or from before a rotation.',
+      ),
+    isCut && bad('The body is not JSON any more: it was cut off, or changed, on its way.'),
+    !looksSent && sent !== null && bad(differs(body, sent)),
+    !looksSent &&
+      sent === null &&
+      !isCut &&
+      bad(
+        'The body was re-serialised, or is not ours: as we send it, it begins ' +
+          '{"event":"…","product":"…" with no spaces between.',
+      ),
     expected && warn(`With this secret and body, ${OURS} would be sha256=${expected}`),
   ];
 }

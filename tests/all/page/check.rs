@@ -63,10 +63,25 @@ async fn it_says_what_went_wrong() {
     let own = format!("sha256={}", decoded.as_str().expect("hex"));
     let found = desk.check(body, &rackwave, secret, &own).await;
     assert!(found[1].contains("Only the body was signed"), "{found:?}");
+    let said = "secret decoded but X-Webhook-Signature uses the whole string";
+    assert!(found[1].contains(said), "{found:?}");
     let swapped = rackwave.replace(received.header("X-Webhook-Signature"), &own);
     let found = desk.check(body, &swapped, secret, "").await;
     let said = "secret decoded but this header uses the whole string";
     assert!(found[0].contains(said), "{found:?}");
+
+    // The body is right, as one header shows; or it is not all there.
+    let id = received.header("webhook-id");
+    let found = desk.check(body, &both.replace(id, "evt_of_another"), secret, "").await;
+    assert_eq!(found[0], "X-Webhook-Signature verifies.");
+    assert!(found[1].contains("signs webhook-id and webhook-timestamp"), "{found:?}");
+    assert!(!found.concat().contains("another one"), "{found:?}");
+    let found = desk.check("", &both, secret, "").await;
+    assert!(found[2].starts_with("The body is empty."), "{found:?}");
+    let cut = body.strip_suffix('}').expect("an object");
+    let found = desk.check(cut, &both, secret, "").await;
+    assert!(found[2].contains("not JSON any more: it was cut off"), "{found:?}");
+    assert!(!found.concat().contains("another one"), "{found:?}");
 
     let other = "whsec_AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMD";
     let found = desk.check(body, &rackwave, other, "").await;

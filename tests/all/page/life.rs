@@ -26,6 +26,7 @@ async fn register_receive_see() {
     page.sees(text("it leads to a private address")).await;
     assert!(page.is_focused(field("URL")).await, "the cursor is where the mistake is");
     page.fill(field("URL"), &customer.url()).await;
+    page.misses(text("it leads to a private address")).await;
     page.click(field("Only these")).await;
     page.click(field("email.delivered")).await;
     page.click(create()).await;
