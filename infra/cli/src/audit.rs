@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use aws::dynamo::Store;
 use clap::Args;
 use domain::audit::{Audit as Record, Finding, Stage};
+use domain::limits::AUDIT_AGE_S;
 use domain::ports::{Audits as _, Clock as _};
 use serde_json::json;
 
@@ -95,6 +96,9 @@ fn describe(done: &Record) {
         ("looked at", plain(format!("{}, from before {cutoff}", done.checked))),
         ("unexplained", verdict(done.unexplained == 0, &done.unexplained.to_string())),
     ]);
+    if let Some(hint) = hint(done) {
+        output::say!("\n{hint}");
+    }
     if done.unexplained == 0 {
         return;
     }
@@ -105,6 +109,24 @@ fn describe(done: &Record) {
     let more = done.unexplained.saturating_sub(done.findings.len() as u64);
     if more > 0 {
         output::say!("  and {more} more, named in the sweeper's log");
+    }
+}
+
+/// What the figures do not say by themselves.
+fn hint(done: &Record) -> Option<String> {
+    let queues_are_past = done.started_at - Duration::from_secs(AUDIT_AGE_S);
+    if done.checked == 0 {
+        let words = "Nothing was old enough to look at, so this says nothing; --older-than \
+            looks at younger records.";
+        Some(words.to_owned())
+    } else if done.unexplained > 0 && done.cutoff.is_some_and(|cutoff| cutoff > queues_are_past) {
+        let days = AUDIT_AGE_S / 86_400;
+        Some(format!(
+            "Records younger than {days} days were looked at, and queues keep messages for 14: what \
+             is named may still have a message in a queue."
+        ))
+    } else {
+        None
     }
 }
 
@@ -135,4 +157,25 @@ fn as_json(done: &Record) -> serde_json::Value {
         "started_at": done.started_at,
         "finished_at": done.finished_at(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn what_an_audit_cannot_say_is_said() {
+        let now = Timestamp::from_secs(100 * 86_400);
+        let hint_of = |age_days: u64, checked, unexplained| {
+            let cutoff = now - Duration::from_secs(age_days * 86_400);
+            let begun = Record::begin(None, Some(cutoff), now);
+            hint(&Record { checked, unexplained, ..begun })
+        };
+        assert!(hint_of(15, 0, 0).expect("nothing seen").starts_with("Nothing was old enough"));
+        assert!(hint_of(14, 9, 1).expect("too young").contains("may still have a message"));
+        assert_eq!(hint_of(15, 9, 1), None, "no queue holds anything that old");
+        assert_eq!(hint_of(0, 9, 0), None, "nothing found, whatever the age");
+    }
 }
