@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws::sqs::{Queues, Refusal};
 use clap::Subcommand;
-use domain::envelope::{parse_body, presumed_event_id};
+use domain::envelope::{RejectionCode, parse_body, presumed_event_id};
 use serde_json::{Value, json};
 
 use crate::output::{self, dim, plain, verdict};
@@ -100,9 +100,25 @@ fn one_line(text: &str) -> String {
     text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Whether all of it would be taken now. A conflict of ids shows only when it is sent.
-fn is_good(refusal: &Refusal) -> bool {
-    parse_body(&refusal.letter.body).iter().all(|element| element.verdict.is_ok())
+/// What would become of a refused event that is sent again.
+#[derive(Debug, PartialEq, Eq)]
+enum Chance {
+    Taken,
+    /// Its form is good; whether its id stands for another event shows only when it is sent.
+    Open,
+    Refused,
+}
+
+impl Chance {
+    fn of(code: &str, body: &str) -> Self {
+        if parse_body(body).iter().any(|element| element.verdict.is_err()) {
+            Self::Refused
+        } else if code == RejectionCode::EventIdConflict.as_str() {
+            Self::Open
+        } else {
+            Self::Taken
+        }
+    }
 }
 
 async fn replay(
@@ -111,9 +127,14 @@ async fn replay(
     yes: bool,
     json: bool,
 ) -> anyhow::Result<bool> {
-    let (good, bad): (Vec<&Refusal>, Vec<&Refusal>) = wanted.iter().partition(|r| is_good(r));
+    let chances = wanted.iter().map(|r| (Chance::of(&r.code, &r.letter.body), *r));
+    let chances: Vec<(Chance, &Refusal)> = chances.collect();
+    let count = |wanted| chances.iter().filter(|(chance, _)| *chance == wanted).count();
+    let (taken, open, refused) =
+        (count(Chance::Taken), count(Chance::Open), count(Chance::Refused));
     let (mut sent, mut failed) = (0, 0);
-    for refusal in good.iter().filter(|_| yes) {
+    let good = chances.iter().filter(|(chance, _)| *chance != Chance::Refused);
+    for (_, refusal) in good.filter(|_| yes) {
         match queues.send_again(refusal).await {
             Ok(()) => sent += 1,
             Err(error) => {
@@ -124,18 +145,32 @@ async fn replay(
     }
     if json {
         output::json(&json!({
-            "dry_run": !yes, "good": good.len(), "still_bad": bad.len(), "sent": sent,
-            "failed": failed,
+            "dry_run": !yes, "good": taken, "decided_when_sent": open, "still_bad": refused,
+            "sent": sent, "failed": failed,
         }));
     } else {
         output::list(&[
-            ("would be taken now", plain(good.len())),
-            ("would be refused again", plain(bad.len())),
+            ("would be taken now", plain(taken)),
+            ("decided when sent", plain(format!("{open} (event_id_conflict)"))),
+            ("would be refused again", plain(refused)),
             ("sent again", verdict(failed == 0, &sent.to_string())),
         ]);
-        if !yes && !good.is_empty() {
+        if !yes && taken + open > 0 {
             output::say!("\nNothing was sent. To send them: webhooks rejected replay --yes");
         }
     }
     Ok(failed == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_is_decided_when_it_is_sent() {
+        let good = r#"{"id":"a","account_id":"acct_1","event":"sms.sent","product":"telnxo","platform_id":"1","timestamp":"2026-06-07T09:39:00Z","data":{}}"#;
+        assert_eq!(Chance::of("invalid_field", good), Chance::Taken);
+        assert_eq!(Chance::of("event_id_conflict", good), Chance::Open);
+        assert_eq!(Chance::of("event_id_conflict", "{}"), Chance::Refused);
+    }
 }
