@@ -2,7 +2,7 @@
 //! are for the log.
 
 use domain::endpoint::register::FieldError;
-use domain::limits::TESTS_PER_MINUTE;
+use domain::limits::{TESTS_PER_ACCOUNT, TESTS_PER_MINUTE};
 use domain::ports::PortError;
 use serde_json::json;
 
@@ -39,6 +39,8 @@ pub enum ApiError {
     MethodNotAllowed(String),
     /// Somebody else was faster.
     Conflict,
+    /// A delivery of the event is not on record, so that it cannot be ended.
+    DeliveryMissing,
     /// A rotation is under way.
     RotationInProgress,
     /// The endpoint is disabled: nothing is sent there.
@@ -57,8 +59,10 @@ pub enum ApiError {
     BodyTooLarge,
     /// Too many calls; the headers say how many may be made, and when the next.
     RateLimited(Vec<(&'static str, String)>),
-    /// Too many test events; with the seconds after which there may be more.
+    /// Too many test events for the endpoint; with the seconds after which there may be more.
     TooManyTests(i64),
+    /// The same for all endpoints of the account together.
+    TooManyTestsOfAccount(i64),
     /// Not the caller's fault. The cause is for the log.
     Internal(String),
 }
@@ -97,6 +101,12 @@ impl ApiError {
             Self::Conflict => {
                 fixed(409, "conflict", "it was changed by somebody else meanwhile; read it again")
             }
+            Self::DeliveryMissing => fixed(
+                409,
+                "conflict",
+                "a delivery of this event is not on record (yet), so the payload was kept; try \
+                 again in ten minutes, then have the records audited",
+            ),
             Self::RotationInProgress => {
                 fixed(409, "rotation_in_progress", "finish the rotation that is under way first")
             }
@@ -133,6 +143,12 @@ impl ApiError {
                 let message = format!("at most {most} test events a minute for an endpoint; wait");
                 (429, "rate_limited", message)
             }
+            Self::TooManyTestsOfAccount(_) => {
+                let most = TESTS_PER_ACCOUNT;
+                let message =
+                    format!("at most {most} test events a minute for all of an account; wait");
+                (429, "rate_limited", message)
+            }
             Self::Internal(_) => {
                 fixed(500, "internal_error", "something went wrong on our side; try again")
             }
@@ -151,6 +167,7 @@ impl ApiError {
             | Self::NotFound
             | Self::MethodNotAllowed(_)
             | Self::Conflict
+            | Self::DeliveryMissing
             | Self::RotationInProgress
             | Self::EndpointDisabled
             | Self::RetryInProgress
@@ -161,6 +178,7 @@ impl ApiError {
             | Self::BodyTooLarge
             | Self::RateLimited(_)
             | Self::TooManyTests(_)
+            | Self::TooManyTestsOfAccount(_)
             | Self::Internal(_) => None,
         }
     }
@@ -173,7 +191,9 @@ impl ApiError {
             }
             Self::MethodNotAllowed(allow) => vec![("Allow", allow.clone())],
             Self::RateLimited(headers) => headers.clone(),
-            Self::TooManyTests(wait_s) => vec![("Retry-After", wait_s.to_string())],
+            Self::TooManyTests(wait_s) | Self::TooManyTestsOfAccount(wait_s) => {
+                vec![("Retry-After", wait_s.to_string())]
+            }
             Self::InvalidJson
             | Self::MissingField(_)
             | Self::UnknownField(_)
@@ -181,6 +201,7 @@ impl ApiError {
             | Self::InsufficientScope
             | Self::NotFound
             | Self::Conflict
+            | Self::DeliveryMissing
             | Self::RotationInProgress
             | Self::EndpointDisabled
             | Self::RetryInProgress

@@ -82,7 +82,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     async fn erase_delivery(&self, id: &DeliveryId, now: Timestamp) -> Answer<()> {
         for _ in 0..2 * DECISIONS {
             // One that is not there yet would be put on record, and sent, later.
-            let delivery = self.store.delivery(id).await?.ok_or(ApiError::Conflict)?;
+            let delivery = self.store.delivery(id).await?.ok_or(ApiError::DeliveryMissing)?;
             match erasure::next(&delivery, now) {
                 Erasing::End(change) => {
                     self.store.commit(id, &delivery.stage(), &change).await?;

@@ -177,7 +177,10 @@ fn an_event_that_is_still_being_accepted_is_not_erased_by_half() {
     world.fuse().blow_at(None);
     let id = world.state().events.keys().next().expect("stored").clone();
     let client = client(&world, "account:acct_42");
-    assert_eq!(erase(&client, &id).error(), (409, "conflict"));
+    let refused = erase(&client, &id);
+    assert_eq!(refused.error(), (409, "conflict"));
+    let message = refused.body["message"].as_str().expect("a sentence");
+    assert!(message.starts_with("a delivery of this event is not on record"), "{message}");
     assert_eq!(world.ingest_batch(&[&body("a")], 2), Some(Vec::new()));
     assert_eq!(erase(&client, &id).status, 204);
     world.settle();

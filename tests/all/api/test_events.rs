@@ -145,6 +145,20 @@ fn five_a_minute_for_an_endpoint() {
 }
 
 #[test]
+fn what_an_endpoint_is_refused_is_not_counted_for_its_account() {
+    let shop = shop();
+    shop.world.state().requests_take_time = false;
+    for _ in 0..TESTS_PER_ACCOUNT + 5 {
+        shop.test("a");
+    }
+    let message = shop.test("a").body["message"].clone();
+    assert_eq!(message, "at most 5 test events a minute for an endpoint; wait");
+    let id = created(&shop.client.post("/v1/endpoints", &registration("acct_1")));
+    let reply = shop.client.post(&format!("/v1/endpoints/{id}/test"), &json!({"event": "a"}));
+    assert_eq!(reply.status, 200, "the account has more");
+}
+
+#[test]
 fn new_endpoints_do_not_make_for_more_than_an_accounts_share() {
     let shop = shop();
     shop.world.state().requests_take_time = false;
@@ -159,6 +173,10 @@ fn new_endpoints_do_not_make_for_more_than_an_accounts_share() {
         shop.client.call("DELETE", &path, None, &[]);
     }
     assert_eq!(made, TESTS_PER_ACCOUNT);
+    let refused = shop.test("a");
+    assert_eq!(refused.error(), (429, "rate_limited"));
+    let message = refused.body["message"].as_str().expect("a sentence");
+    assert!(message.contains("30 test events a minute for all of an account"), "{message}");
     let other = client(&shop.world, "account:acct_2");
     let id = created(&other.post("/v1/endpoints", &registration("acct_2")));
     let reply = other.post(&format!("/v1/endpoints/{id}/test"), &json!({"event": "a"}));

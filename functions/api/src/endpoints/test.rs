@@ -40,14 +40,19 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         let nth = now.as_secs().div_euclid(TEST_WINDOW.as_secs().cast_signed());
         let ends_at = Timestamp::from_secs((nth + 1) * TEST_WINDOW.as_secs().cast_signed());
         let (id, account) = (&endpoint.id, &endpoint.account_id);
-        for (name, limit) in [
-            (format!("tests#{account}#{nth}"), TESTS_PER_ACCOUNT),
-            (format!("tests#{id}#{nth}"), TESTS_PER_MINUTE),
+        let wait_s = (ends_at.as_secs() - now.as_secs()).max(1);
+        // The endpoint's own first: what it refuses must not use up the account's.
+        for (name, limit, refusal) in [
+            (format!("tests#{id}#{nth}"), TESTS_PER_MINUTE, ApiError::TooManyTests(wait_s)),
+            (
+                format!("tests#{account}#{nth}"),
+                TESTS_PER_ACCOUNT,
+                ApiError::TooManyTestsOfAccount(wait_s),
+            ),
         ] {
             let window = CallWindow { name, limit, expires_at: ends_at + TEST_WINDOW };
             if self.store.count_call(&window).await?.is_none() {
-                let wait_s = (ends_at.as_secs() - now.as_secs()).max(1);
-                return Err(ApiError::TooManyTests(wait_s));
+                return Err(refusal);
             }
         }
         Ok(())
