@@ -35,7 +35,13 @@ export async function endpointView({ id, query }, signal) {
   let newsAt = Date.now();
   let looks = 0;
 
-  const told = notices(signal, { enable: () => enable(), reread: () => look() });
+  // While a job sends again, and for two looks after it, more than the latest rows change.
+  let stale = 0;
+  const moved = () => {
+    stale = 2;
+    newsAt = Date.now();
+  };
+  const told = notices(signal, { enable: () => enable(), moved, reread: () => look() });
   const place = el('div');
   let leaveLog = new AbortController();
   let table = null;
@@ -124,7 +130,7 @@ export async function endpointView({ id, query }, signal) {
 
   async function look() {
     const older = [...recent.values()].slice(LATEST);
-    let page = await latest(id, older.some(isDue) ? SHOWN : LATEST);
+    let page = await latest(id, stale || older.some(isDue) ? SHOWN : LATEST);
     const leavesGap = ({ data, next_cursor: more }) =>
       more && !data.some(({ id: one }) => recent.has(one));
     if (leavesGap(page)) page = await latest(id, SHOWN);
@@ -132,6 +138,10 @@ export async function endpointView({ id, query }, signal) {
     const isNewPage = leavesGap(page) && isOpen(filters);
     note(page.data);
     await (isNewPage ? table.restart(page) : table.refresh(page.data));
+    if (stale > 0) {
+      stale -= 1;
+      await table.reread();
+    }
     looks += 1;
     if (looks % LOOKS_PER_READING === 0) changeTo(await endpoints.show(id));
   }

@@ -8,6 +8,8 @@ import { count } from './words.js';
 
 export const LATEST = 20;
 const LOOKED_AFTER = 5;
+/** So far back a job's work is followed: pages, and rows in each. */
+const [PAGES, ROWS] = [5, 100];
 
 /** The log. `empty()` is what to show where there is nothing at all. */
 export function log(endpoint, filters, signal, { empty, changed }) {
@@ -103,7 +105,28 @@ export function log(endpoint, filters, signal, { empty, changed }) {
     for (const one of due.slice(0, LOOKED_AFTER)) put(await deliveries.show(one.id));
   }
 
-  return { node: el('div', {}, note, list, nothing, older), start, restart, refresh };
+  /** Reads again what is shown and may have been sent meanwhile by a job. */
+  async function reread() {
+    const wanted = new Set(
+      [...rows].filter(([, one]) => one.delivery.status !== 'succeeded').map(([id]) => id),
+    );
+    // Whatever their state is by now.
+    const query = filters.find ? {} : { ...asQuery(filters), status: [] };
+    let from = null;
+    for (let nth = 0; nth < PAGES && wanted.size && !signal.aborted; nth += 1) {
+      const page = await endpoints.deliveries(endpoint.id, {
+        ...query,
+        limit: ROWS,
+        cursor: from ?? undefined,
+      });
+      if (signal.aborted) return;
+      page.data.filter(({ id }) => wanted.delete(id) && rows.has(id)).forEach(put);
+      from = page.next_cursor;
+      if (!from) return;
+    }
+  }
+
+  return { node: el('div', {}, note, list, nothing, older), start, restart, refresh, reread };
 }
 
 /** The latest deliveries, whatever the filters: for the strip and for what is new. */

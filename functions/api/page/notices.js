@@ -7,7 +7,7 @@ import { health } from './words.js';
 const OPEN_AT_MOST_MS = 8 * 86_400_000;
 
 /** The place for notices. `enable()` switches the endpoint on. */
-export function notices(signal, { enable, reread }) {
+export function notices(signal, { enable, moved, reread }) {
   const standing = el('div');
   const [again, meanwhile, progressing] = [el('div'), el('div'), el('div')];
   let offered = null;
@@ -18,7 +18,7 @@ export function notices(signal, { enable, reread }) {
       job = started;
       fill(
         progressing,
-        progress(started, endpoint, signal, () => {
+        progress(started, endpoint, signal, moved, () => {
           job = null;
           offered = null;
           reread();

@@ -34,7 +34,7 @@ export async function underWay(endpoint) {
 }
 
 /** How far a job is, up to date until its end. */
-export function progress(job, endpoint, signal, over = () => {}) {
+export function progress(job, endpoint, signal, moved, over) {
   const label = el('p', { id: freshId() });
   const bar = el('progress', { 'aria-labelledby': label.id });
   const cancel = button('Cancel', () =>
@@ -47,13 +47,16 @@ export function progress(job, endpoint, signal, over = () => {}) {
   );
   const node = el('div', { class: 'notice idle' }, label, bar, cancel);
   const stopped = new AbortController();
+  let done = job.done;
   signal.addEventListener('abort', () => stopped.abort());
 
   function show(now) {
     const total = now.total ?? 0;
+    const ended = OVER.includes(now.status);
+    if (ended || now.done !== done) moved();
+    done = now.done;
     if (total) bar.setAttribute('max', total);
     if (now.total !== undefined) bar.setAttribute('value', now.done ?? 0);
-    const ended = OVER.includes(now.status);
     say(label, `${ended ? verdict(now) : 'Sending again'}: ${tally(now)}`);
     if (!ended) return;
     stopped.abort();

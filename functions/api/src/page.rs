@@ -77,8 +77,14 @@ impl File {
         };
         let lines = self.text.lines().map(str::trim);
         let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !is_comment(line)).collect();
-        lines.join("\n") + "\n"
+        lines.iter().map(|line| format!("{line}{}", end_of(line))).collect()
     }
+}
+
+/// What follows a line as served: nothing where neither JavaScript nor CSS minds.
+fn end_of(line: &str) -> &'static str {
+    let is_open = line.ends_with([',', ';', '(', '[', '{']);
+    if is_open && !line.contains("// ") { "" } else { "\n" }
 }
 
 /// A hash of all that is in the page.
