@@ -115,7 +115,7 @@ fn three_bad_ones_among_a_hundred() {
         .map(|r| (r.index, r.rejection.code.as_str(), r.original.clone(), &*r.source_message_id))
         .collect();
     let expected = [(3, "invalid_envelope"), (50, "invalid_field"), (99, "unknown_field")]
-        .map(|(index, code)| (Some(index), code, elements[index].clone(), "m0"));
+        .map(|(index, code)| (Some(index), code, elements[index].clone(), "m0@1"));
     assert_eq!(refused, expected);
 }
 
