@@ -100,8 +100,11 @@ async fn bodies_refused_as_a_whole() {
         assert_eq!(refused.body.as_deref(), Some(body));
     }
     assert!(customer.so_far().is_empty());
-    let log = stack.log("IngestFunction");
-    assert!(log.contains("batch_too_large"), "counted in the log");
+    // Told after it was refused.
+    until("the line in the log", || async {
+        stack.log("IngestFunction").contains("batch_too_large").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
