@@ -33,7 +33,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         let endpoint = self.living_endpoint(call).await?;
         let filter = Filter::read(call)?;
         let limit = call.query.limit()?;
-        let (from, to) = call.query.window()?;
+        let (from, to) = (call.query.moment("from")?, call.query.moment("to")?);
         let cursors = Cursors::of(call, "deliveries", &filters);
         let before = cursors.read(call)?;
         let before = before.map(|text| LogPlace::parse(&text).ok_or_else(cursor::wrong));

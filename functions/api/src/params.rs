@@ -65,20 +65,9 @@ impl Query {
     }
 
     /// `from` or `to`.
-    fn moment(&self, name: &'static str) -> Answer<Option<Timestamp>> {
+    pub fn moment(&self, name: &'static str) -> Answer<Option<Timestamp>> {
         let rule = "must be an RFC 3339 time such as 2026-06-07T09:39:00Z";
         self.read(name, |text| Timestamp::parse_bound(text).ok(), rule)
-    }
-
-    /// `from` and `to`, each if it is there; a window that holds nothing is a mistake.
-    pub fn window(&self) -> Answer<(Option<Timestamp>, Option<Timestamp>)> {
-        let (from, to) = (self.moment("from")?, self.moment("to")?);
-        match (from, to) {
-            (Some(from), Some(to)) if from >= to => {
-                Err(ApiError::invalid("to", "must be later than from"))
-            }
-            (_, _) => Ok((from, to)),
-        }
     }
 
     pub fn account_id(&self) -> Answer<Option<AccountId>> {

@@ -28,8 +28,8 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         let account = account.ok_or(ApiError::MissingField("account_id"))?;
         let limit = call.query.limit()?;
         let kept_since = self.kept_since(call.now);
-        let (from, to) = call.query.window()?;
-        let from = from.map_or(kept_since, |from| from.max(kept_since));
+        let from = call.query.moment("from")?.map_or(kept_since, |from| from.max(kept_since));
+        let to = call.query.moment("to")?;
         let cursors = Cursors::of(call, "report", &["account_id", "from", "to"]);
         let (before, totals) = match cursors.read(call)? {
             None => (None, Totals::default()),
