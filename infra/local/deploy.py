@@ -81,6 +81,12 @@ class Deployer:
             raise RuntimeError(f"{function} failed: {text.decode(errors='replace')}")
         return json.loads(text) if text else None
 
+    def resources(self, name: str) -> dict[str, str]:
+        """Logical id of everything in a stack -> its physical id."""
+        pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+        summaries = (each for page in pages for each in page["StackResourceSummaries"])
+        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in summaries}
+
     def function_url(self, function: str) -> str:
         """The address of a function's URL that works with any client, ends in a slash.
 

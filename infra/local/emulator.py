@@ -1,15 +1,16 @@
 """Runs MiniStack on loopback for as long as whoever started it lives.
 
-    python emulator.py --dir DIR [--port N | --port-from N]       run by .local/venv's Python
+    python emulator.py --dir DIR [--port N | --port-from N] [--judge]     run by .local/venv's Python
 
 It speaks JSON lines: the first line on stdout is {"ready": "http://127.0.0.1:PORT"}; then each
-line on stdin, {"id": 1, "do": "deploy" | "invoke" | "function_url", ...}, is answered on stdout by
+line on stdin, {"id": 1, "do": "deploy" | "invoke" | ..., ...}, is answered on stdout by
 {"id": 1, "ok": ...} or {"id": 1, "error": "..."}, in the order in which they are finished.
 When stdin closes it ends, with every function it runs: so it cannot outlive its parent, even
 when that is killed. Its state lives in memory and goes with it.
 
-DIR/logs/<function>.log holds what the functions write; DIR/tmp is scratch space. The emulator's
-own log goes to stderr.
+DIR/logs/<function>.log holds what the functions write; DIR/tmp is scratch space; with --judge,
+DIR/needed.jsonl names the policy statements that were needed (judge.py). The emulator's own log
+goes to stderr.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import judge
 
 REGION = "us-east-1"
 
@@ -47,6 +50,8 @@ def main() -> None:
     endpoint_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     use_environment(endpoint_url, options.dir)
     import_and_adjust_ministack(options.dir / "logs")
+    if options.judge:
+        judge.install(options.dir / "needed.jsonl")
     threading.Thread(target=control, args=(endpoint_url, options.dir), daemon=True).start()
     try:
         asyncio.run(serve(listener))
@@ -59,6 +64,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0, help="this one; 0: any free one")
     parser.add_argument("--port-from", type=int, help="the next free one from here")
+    parser.add_argument("--judge", action="store_true", help="tell what statements are needed")
     options = parser.parse_args()
     options.dir = options.dir.absolute()
     return options
@@ -199,6 +205,7 @@ class Answers:
             "deploy": deployer.deploy,
             "invoke": deployer.invoke,
             "function_url": deployer.function_url,
+            "resources": deployer.resources,
         }
         arguments = {k: v for k, v in request.items() if k not in ("id", "do")}
         try:

@@ -4,9 +4,10 @@
     statements.py list [--json] [--template PATH]
     statements.py drop OWNER/SID --out PATH [--template PATH]
 
-Least privilege is claimed by the template; a driver shows it by dropping each statement in turn
-and seeing a journey fail. Statements that the emulator cannot miss stand in `undetectable.json`,
-each with its reason. OWNER is the function (`ingest`) for its role, else the logical id.
+Least privilege is claimed by the template; a driver shows it: of each statement by judging every
+request of a journey again without it, of some by dropping them and seeing the journey fail.
+Statements that the emulator cannot miss stand in `undetectable.json`, each with its reason. OWNER
+is the function (`ingest`) for its role, else the logical id.
 
 Dropping cuts the statement's lines out of the text, so that everything else, tags and comments
 included, stays exactly as it was. A policy that had no other statement keeps an empty list.
@@ -55,6 +56,8 @@ def _walk(text):
     owners = _functions_by_role(resources)
     for key, resource in resources.value:
         name, properties = key.value, _get(resource, "Properties")
+        queues = properties and _get(properties, "Queues")
+        on = [queue.value for queue in queues.value] if queues else [name]
         for kind, document in _documents(properties):
             siblings = _get(document, "Statement")
             for item in siblings.value:
@@ -69,6 +72,7 @@ def _walk(text):
                         "id": f"{owner}/{sid.value}",
                         "sid": sid.value,
                         "resource": name,
+                        "on": on,
                         "kind": kind,
                         "effect": _get(statement, "Effect").value,
                         "actions": _strings(_get(statement, "Action")),

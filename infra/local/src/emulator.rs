@@ -1,6 +1,6 @@
 //! The emulator as a child process (`emulator.py`), spoken to in JSON lines.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -27,6 +27,8 @@ pub struct Options {
     /// For logs and scratch files; none: one under `.local/emulators`, removed in the end unless
     /// the test failed.
     pub directory: Option<PathBuf>,
+    /// Whether it tells which policy statements are needed, see [`Emulator::needed_statements`].
+    pub judge: bool,
 }
 
 /// A running emulator. It ends when this is dropped, and also when this process is killed.
@@ -139,7 +141,7 @@ impl Emulator {
     pub fn start(venv: &Venv, options: Options) -> Result<Self, Error> {
         let keep_directory = options.directory.is_some();
         let directory = options.directory.unwrap_or_else(|| own_directory(venv.layout()));
-        let mut child = spawn(venv, &directory, options.port)
+        let mut child = spawn(venv, &directory, options.port, options.judge)
             .map_err(|e| Error::Stack(format!("the emulator could not be started: {e}")))?;
         let (Some(requests), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked for as pipes");
@@ -199,12 +201,7 @@ impl Emulator {
             "binaries": spec.binaries,
             "parameters": spec.parameters,
         }))?;
-        let outputs: BTreeMap<String, String> = outputs
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
-            .collect();
+        let outputs = texts(&outputs);
         let api_url = match outputs.get("ApiFunction") {
             Some(function) => Some(self.function_url(function)?),
             None => None,
@@ -218,6 +215,26 @@ impl Emulator {
     /// [`Error::Stack`] with its message if it failed.
     pub fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Error> {
         self.ask(json!({"do": "invoke", "function": function, "payload": payload}))
+    }
+
+    /// The policy statements without which some request so far would have been refused: the name
+    /// of the role or resource that has it, and its `Sid`.
+    #[must_use]
+    pub fn needed_statements(&self) -> BTreeSet<(String, String)> {
+        let text = fs::read_to_string(self.directory.join("needed.jsonl")).unwrap_or_default();
+        let statement = |line: &str| {
+            let told: Value = serde_json::from_str(line).ok()?;
+            Some((told["owner"].as_str()?.to_owned(), told["sid"].as_str()?.to_owned()))
+        };
+        text.lines().filter_map(statement).collect()
+    }
+
+    /// Logical and physical id of everything in a stack.
+    ///
+    /// # Errors
+    /// [`Error::Stack`] if there is no such stack.
+    pub fn resources(&self, stack: &str) -> Result<BTreeMap<String, String>, Error> {
+        Ok(texts(&self.ask(json!({"do": "resources", "name": stack}))?))
     }
 
     fn function_url(&self, function: &str) -> Result<String, Error> {
@@ -263,13 +280,20 @@ impl Drop for Emulator {
     }
 }
 
+fn texts(object: &Value) -> BTreeMap<String, String> {
+    let text = |(name, value): (&String, &Value)| {
+        (name.clone(), value.as_str().unwrap_or_default().to_owned())
+    };
+    object.as_object().into_iter().flatten().map(text).collect()
+}
+
 fn own_directory(layout: &Layout) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     layout.state().join("emulators").join(format!("{}-{count}", process::id()))
 }
 
-fn spawn(venv: &Venv, directory: &Path, port: Option<u16>) -> std::io::Result<Child> {
+fn spawn(venv: &Venv, directory: &Path, port: Option<u16>, judge: bool) -> std::io::Result<Child> {
     fs::create_dir_all(directory)?;
     let mut command = Command::new(venv.python());
     command
@@ -277,6 +301,7 @@ fn spawn(venv: &Venv, directory: &Path, port: Option<u16>) -> std::io::Result<Ch
         .arg("--dir")
         .arg(directory)
         .args(["--port", &port.unwrap_or(0).to_string()])
+        .args(judge.then_some("--judge"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(File::create(directory.join("emulator.log"))?);

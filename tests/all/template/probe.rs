@@ -245,24 +245,21 @@ async fn sweeper_works(stack: &Stack, endpoint: &Endpoint) -> Result<(), String>
     let expected =
         [("woken", 2), ("exhausted", 1), ("drained", 2), ("rescued", 1), ("jobs_revived", 1)];
     let mut figures = expected.map(|_| 0);
-    let sweeping = async {
-        while figures != expected.map(|(_, figure)| figure) {
-            let swept = stack.sweep();
-            for (sum, (name, _)) in figures.iter_mut().zip(expected) {
-                *sum += swept[name].as_u64().unwrap_or_default();
-            }
-            if swept["errors"] != 0 {
-                return Err(format!("swept: {swept}"));
-            }
+    let swept = seen(stack, "one sweep that does it all", async || {
+        let swept = stack.sweep();
+        for (sum, (name, _)) in figures.iter_mut().zip(expected) {
+            *sum += swept[name].as_u64().unwrap_or_default();
         }
-        Ok(())
-    };
-    let swept = tokio::time::timeout(PATIENCE, sweeping).await;
-    swept.unwrap_or_else(|_| Err(format!("swept: {figures:?} of {expected:?}")))
+        let trouble = swept["errors"] != 0;
+        let all = figures == expected.map(|(_, figure)| figure);
+        if trouble { Err(format!("swept: {swept}")) } else { Ok(all.then_some(())) }
+    });
+    let swept = swept.await;
+    swept.map_err(|what| format!("{what}; {figures:?} of {expected:?}"))
 }
 
 /// A refusal in any function's log is a failure, whatever came of it.
-fn denied(stack: &Stack) -> Result<(), String> {
+pub fn denied(stack: &Stack) -> Result<(), String> {
     for function in
         ["IngestFunction", "SenderFunction", "SweeperFunction", "DailyFunction", "ApiFunction"]
     {

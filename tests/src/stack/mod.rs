@@ -5,9 +5,10 @@ mod customer;
 mod http;
 mod post;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use aws::dynamo::{Store, Table, Tables};
@@ -50,7 +51,8 @@ pub fn python() -> &'static Venv {
 /// The emulator all journeys share; it ends with the process.
 pub fn emulator() -> &'static Emulator {
     static EMULATOR: LazyLock<Emulator> = LazyLock::new(|| {
-        Emulator::start(python(), Options::default()).unwrap_or_else(|e| panic!("{e}"))
+        let options = Options { judge: true, ..Options::default() };
+        Emulator::start(python(), options).unwrap_or_else(|e| panic!("{e}"))
     });
     &EMULATOR
 }
@@ -73,6 +75,8 @@ pub fn spec(name: &str) -> StackSpec {
 pub struct Stack {
     outputs: local::Stack,
     config: SdkConfig,
+    /// Logical and physical ids.
+    physical: OnceLock<BTreeMap<String, String>>,
     /// Its tables.
     pub store: Store,
 }
@@ -99,7 +103,7 @@ impl Stack {
         ];
         let tables = Tables::new(tables.map(|(table, name)| (table, outputs.output(name).into())));
         let store = Store::new(&config, tables, Duration::from_secs(30 * 86_400));
-        Self { outputs, config, store }
+        Self { outputs, config, physical: OnceLock::new(), store }
     }
 
     /// One of its outputs.
@@ -311,6 +315,17 @@ impl Stack {
             .key("partition", text(&id.partition()))
             .key("delivery_id", text(id.as_str()));
         delete.send().await.expect("deleted");
+    }
+
+    /// Whether a request so far would have been refused without a policy statement of `owner`, a
+    /// role or a queue by its logical id.
+    pub fn needs_statement(&self, owner: &str, sid: &str) -> bool {
+        let physical = self.physical.get_or_init(|| {
+            emulator().resources(&self.outputs.name).unwrap_or_else(|e| panic!("{e}"))
+        });
+        // A queue's is its URL.
+        let name = physical[owner].rsplit('/').next().unwrap_or_default();
+        emulator().needed_statements().contains(&(name.to_owned(), sid.to_owned()))
     }
 
     /// Everything a function has logged.
