@@ -6,14 +6,22 @@ use std::io::{IsTerminal, Write};
 const WIDTH: u64 = 30;
 
 /// One line of a terminal, drawn again and again; nothing where nobody looks.
+#[derive(Debug)]
 pub struct Bar {
     shown: bool,
 }
 
-impl Bar {
+impl Default for Bar {
     /// On standard error, so that it never stands in an answer.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self { shown: std::io::stderr().is_terminal() }
+    }
+}
+
+impl Bar {
+    /// As by default.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// So much of the whole, and words beside it.

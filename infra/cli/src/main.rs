@@ -6,7 +6,6 @@
 
 mod api;
 mod audit;
-mod bar;
 mod check_url;
 mod deliveries;
 mod demo;
@@ -15,7 +14,6 @@ mod endpoints;
 mod events;
 mod jobs;
 mod keys;
-mod output;
 mod redrive;
 mod rejected;
 mod report;
@@ -26,6 +24,7 @@ mod why;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use cli::{bar, output};
 use domain::endpoint::register::FieldError;
 
 /// Rackwave webhook delivery: the local stack and the ops commands.

@@ -11,17 +11,19 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
 /// Prints a line; ends the command once nobody reads any more.
+#[macro_export]
 macro_rules! say {
     () => { $crate::output::say!("") };
     ($($text:tt)*) => { $crate::output::line(format_args!($($text)*)) };
 }
-pub(crate) use say;
+pub use say;
 
 /// Prints a line for people beside the answer; nothing if nobody reads it.
+#[macro_export]
 macro_rules! complain {
     ($($text:tt)*) => { $crate::output::aside(format_args!($($text)*)) };
 }
-pub(crate) use complain;
+pub use complain;
 
 /// See [`say`].
 pub fn line(text: Arguments<'_>) {
