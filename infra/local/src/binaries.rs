@@ -28,10 +28,25 @@ pub const CLI: &str = "webhooks";
 /// # Errors
 /// [`Error::Build`].
 pub fn build(layout: &Layout, profile: Profile) -> Result<PathBuf, Error> {
+    build_beside(layout, profile, "cli", CLI)
+}
+
+/// Builds the functions beside a package and its binary, so that both use one build of what they
+/// share.
+///
+/// # Errors
+/// [`Error::Build`].
+pub fn build_beside(
+    layout: &Layout,
+    profile: Profile,
+    package: &str,
+    binary: &str,
+) -> Result<PathBuf, Error> {
     let cannot = |e: std::io::Error| Error::Build(format!("cargo could not be run: {e}"));
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     cargo
-        .args(["build", "--bins", "--message-format=json-render-diagnostics", "--package=cli"])
+        .args(["build", "--bins", "--message-format=json-render-diagnostics"])
+        .arg(format!("--package={package}"))
         .args(functions(layout).map_err(cannot)?.iter().map(|name| format!("--package={name}")))
         .args(match profile {
             Profile::Debug => None,
@@ -41,17 +56,18 @@ pub fn build(layout: &Layout, profile: Profile) -> Result<PathBuf, Error> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     let mut cargo = environment::as_from_a_shell(&mut cargo).spawn().map_err(cannot)?;
-    let mut cli = None;
+    let mut found = None;
     for line in cargo.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
-        cli = executable(&line.map_err(cannot)?, CLI).or(cli);
+        found = executable(&line.map_err(cannot)?, binary).or(found);
     }
     if !cargo.wait().map_err(cannot)?.success() {
         return Err(Error::Build("the build failed: cargo says why above".to_owned()));
     }
-    cli.as_deref()
+    found
+        .as_deref()
         .and_then(Path::parent)
         .map(Path::to_owned)
-        .ok_or_else(|| Error::Build(format!("cargo did not build {CLI}")))
+        .ok_or_else(|| Error::Build(format!("cargo did not build {binary}")))
 }
 
 /// Every folder in `functions/`, which is the name of its crate and of its binary.

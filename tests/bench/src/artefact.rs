@@ -12,6 +12,9 @@ use local::{Layout, Profile, binaries};
 /// Every function, in the order of the report.
 pub const FUNCTIONS: [&str; 5] = ["ingest", "sender", "sweeper", "daily", "api"];
 
+/// As this program was built: `cargo run --release` measures what is deployed.
+const PROFILE: Profile = if cfg!(debug_assertions) { Profile::Debug } else { Profile::Release };
+
 /// What a zip file says about its one entry: two headers, the name twice, and the end record.
 const ZIP_FRAME: u64 = 30 + 46 + 22 + 2 * "bootstrap".len() as u64;
 
@@ -26,7 +29,7 @@ impl Artefacts {
     /// # Errors
     /// If the build fails; cargo says why.
     pub fn build(layout: &Layout) -> anyhow::Result<Self> {
-        Ok(Self { folder: binaries::build(layout, Profile::Release)? })
+        Ok(Self { folder: binaries::build_beside(layout, PROFILE, "bench", "bench")? })
     }
 
     /// A function's binary.

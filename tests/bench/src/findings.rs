@@ -5,6 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::machine::Machine;
 use crate::picture::Picture;
 
+/// What stands first where nothing that follows means anything.
+const WARNING: Option<&str> = if cfg!(debug_assertions) {
+    Some("**A debug build was measured**: run with `--release`.")
+} else {
+    None
+};
+
 /// The answer of a benchmark.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Findings {
@@ -34,7 +41,7 @@ impl Findings {
             budgets: Vec::new(),
             tables: Vec::new(),
             pictures: Vec::new(),
-            reasoning: Vec::new(),
+            reasoning: WARNING.into_iter().map(str::to_owned).collect(),
         }
     }
 

@@ -10,13 +10,27 @@
 //! `report` reads them. Nothing in here judges a time in a test: budgets are shown, and people read.
 
 mod artefact;
+mod cloud;
+mod customer;
 mod findings;
+mod fleet;
 mod machine;
+mod payload;
 mod picture;
+mod process;
 mod report;
+mod sandbox;
 mod shown;
+mod stand;
+mod stats;
+mod template;
+mod traffic;
 
+mod latency;
+mod memory;
+mod neighbour;
 mod start;
+mod throughput;
 
 use std::process::ExitCode;
 
@@ -53,22 +67,38 @@ enum Command {
 pub enum Benchmark {
     /// From process start to the first poll, and to the first answer, of each function.
     Start,
+    /// Deliveries a second, and processor time, against the least that a program could do.
+    Throughput,
+    /// From queue to endpoint at 20 events a second.
+    Latency,
+    /// What healthy endpoints notice of those that hang.
+    Neighbour,
+    /// A hundred deliveries at once with the largest payload, and answers without end.
+    Memory,
 }
 
 impl Benchmark {
     /// In the report's order.
-    pub const ALL: [Self; 1] = [Self::Start];
+    pub const ALL: [Self; 4] = [Self::Start, Self::Throughput, Self::Latency, Self::Memory];
 
     /// What it is called on the command line and in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::Throughput => "throughput",
+            Self::Latency => "latency",
+            Self::Neighbour => "neighbour",
+            Self::Memory => "memory",
         }
     }
 
     async fn run(self, layout: &Layout, bar: &mut Bar) -> anyhow::Result<Findings> {
         match self {
             Self::Start => start::run(layout, bar).await,
+            Self::Throughput => throughput::run(layout, bar).await,
+            Self::Latency => latency::run(layout, bar).await,
+            Self::Neighbour => neighbour::run(layout, bar).await,
+            Self::Memory => memory::run(layout, bar).await,
         }
     }
 }

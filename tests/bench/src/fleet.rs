@@ -1,0 +1,202 @@
+//! Functions behind their queues: batches as the template sets them, as many sandboxes at once as
+//! it allows, started when they are needed. What Lambda adds in time, polling and starting a
+//! micro-VM, is not in here.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::cloud::{Cloud, Sent};
+use crate::sandbox::{Function, Sandbox};
+use crate::stand::{Stand, acknowledged, sqs_event};
+use crate::template::Source;
+
+/// The queue that products send to.
+pub const EVENTS: &str = "EventsQueue";
+/// The queue of first attempts.
+pub const SEND: &str = "SendQueue";
+/// The queue of later attempts, and of first attempts to endpoints in trouble.
+pub const RETRY: &str = "RetryQueue";
+
+/// The running whole; it ends with this value.
+pub struct Fleet {
+    /// Where the functions' calls go.
+    pub cloud: Cloud,
+    lines: Vec<Line>,
+    tally: Arc<Tally>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+struct Line {
+    queue: &'static str,
+    arrivals: mpsc::UnboundedSender<String>,
+}
+
+/// What happened in a run.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Messages that were not acknowledged, or whose function failed.
+    pub failed: AtomicU64,
+    /// Messages through the queue of later attempts.
+    pub later: AtomicU64,
+    /// The most sandboxes at work at once for first attempts.
+    pub busiest: AtomicU64,
+    /// Sandboxes started.
+    pub started: AtomicU64,
+}
+
+impl Fleet {
+    /// Puts the stand's functions behind its queues.
+    ///
+    /// # Errors
+    /// If the template does not say how.
+    pub fn start(stand: Stand, change: impl Fn(&mut Function)) -> anyhow::Result<Self> {
+        let tally = Arc::<Tally>::default();
+        let (mut lines, mut tasks) = (Vec::new(), Vec::new());
+        for (name, queue) in [("ingest", EVENTS), ("sender", SEND), ("sender", RETRY)] {
+            let mut function = stand.function(name)?;
+            change(&mut function);
+            let (arrivals, waiting) = mpsc::unbounded_channel();
+            let source = stand.template.source(name, queue)?;
+            let pool = Pool {
+                queue,
+                function,
+                source,
+                idle: Mutex::default(),
+                free: Arc::new(Semaphore::new(source.concurrency)),
+                tally: tally.clone(),
+            };
+            tasks.push(tokio::spawn(Arc::new(pool).read(waiting)));
+            lines.push(Line { queue, arrivals });
+        }
+        let routes: Vec<_> = lines.iter().map(|line| (line.queue, line.arrivals.clone())).collect();
+        let Stand { cloud, mut sent, .. } = stand;
+        tasks.push(tokio::spawn(async move {
+            while let Some(message) = sent.recv().await {
+                route(&routes, message);
+            }
+        }));
+        Ok(Self { cloud, lines, tally, tasks })
+    }
+
+    /// Puts an event on the products' queue.
+    pub fn send(&self, body: String) {
+        if let Some(line) = self.lines.iter().find(|line| line.queue == EVENTS) {
+            let _ = line.arrivals.send(body);
+        }
+    }
+
+    /// What happened so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+fn route(routes: &[(&'static str, mpsc::UnboundedSender<String>)], message: Sent) {
+    let Some((_, arrivals)) = routes.iter().find(|(queue, _)| *queue == message.queue) else {
+        return;
+    };
+    if message.delay_s == 0 {
+        let _ = arrivals.send(message.body);
+        return;
+    }
+    let arrivals = arrivals.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(message.delay_s)).await;
+        let _ = arrivals.send(message.body);
+    });
+}
+
+/// The sandboxes that read one queue.
+struct Pool {
+    queue: &'static str,
+    function: Function,
+    source: Source,
+    idle: Mutex<Vec<Sandbox>>,
+    free: Arc<Semaphore>,
+    tally: Arc<Tally>,
+}
+
+impl Pool {
+    async fn read(self: Arc<Self>, mut arrivals: mpsc::UnboundedReceiver<String>) {
+        let mut waiting = VecDeque::new();
+        loop {
+            if waiting.is_empty() {
+                let Some(first) = arrivals.recv().await else { return };
+                waiting.push_back(first);
+            }
+            self.gather(&mut waiting, &mut arrivals).await;
+            let permit = loop {
+                tokio::select! {
+                    permit = self.free.clone().acquire_owned() => break permit,
+                    Some(message) = arrivals.recv() => waiting.push_back(message),
+                }
+            };
+            let Ok(permit) = permit else { return };
+            while let Ok(message) = arrivals.try_recv() {
+                waiting.push_back(message);
+            }
+            let size = waiting.len().min(self.source.batch_size);
+            let batch: Vec<String> = waiting.drain(..size).collect();
+            let pool = self.clone();
+            tokio::spawn(async move {
+                pool.handle(batch).await;
+                drop(permit);
+            });
+        }
+    }
+
+    /// Waits for company, if the template says so.
+    async fn gather(
+        &self,
+        waiting: &mut VecDeque<String>,
+        arrivals: &mut mpsc::UnboundedReceiver<String>,
+    ) {
+        let until = Instant::now() + Duration::from_secs(self.source.window_s);
+        while waiting.len() < self.source.batch_size {
+            match tokio::time::timeout_at(until.into(), arrivals.recv()).await {
+                Ok(Some(message)) => waiting.push_back(message),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    async fn handle(&self, batch: Vec<String>) {
+        let size = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        if self.queue == RETRY {
+            self.tally.later.fetch_add(size, Ordering::Relaxed);
+        }
+        if self.queue == SEND {
+            let busy = self.source.concurrency - self.free.available_permits();
+            self.tally.busiest.fetch_max(u64::try_from(busy).unwrap_or(0), Ordering::Relaxed);
+        }
+        if let Err(error) = self.invoke(&batch).await {
+            // A run with failures is not reported; here is why there is none.
+            cli::output::complain!("{} on {}: {error:#}", self.function.name, self.queue);
+            self.tally.failed.fetch_add(size, Ordering::Relaxed);
+        }
+    }
+
+    async fn invoke(&self, batch: &[String]) -> anyhow::Result<()> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let sandbox = match idle {
+            Some(sandbox) => sandbox,
+            None => {
+                self.tally.started.fetch_add(1, Ordering::Relaxed);
+                Sandbox::start(&self.function).await?
+            }
+        };
+        let answer = sandbox.invoke(sqs_event(batch).to_string()).await?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sandbox);
+        acknowledged(&answer)
+    }
+}
