@@ -114,7 +114,7 @@ fn show_request(body: &mut Value, delivery: &Delivery, endpoint: Endpoint, event
         let header = |(name, value): &(String, String)| (name.clone(), Value::from(value.as_str()));
         body["headers"] = request.headers.iter().map(header).collect::<Map<_, _>>().into();
     }
-    body["payload"] = request.body.into();
+    body["payload"] = request.body.as_str().into();
 }
 
 impl<'q> Filter<'q> {

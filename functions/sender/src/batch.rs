@@ -21,7 +21,8 @@ pub(crate) struct Batch<'s, S> {
     store: &'s S,
     endpoints: Once<EndpointId, Option<Endpoint>>,
     secrets: Once<EndpointId, Option<SigningSecrets>>,
-    events: Once<EventId, Option<Event>>,
+    /// Shared, since a payload may be large, and each of its records holds it while it POSTs.
+    events: Once<EventId, Option<Arc<Event>>>,
     jobs: Once<JobId, Option<Job>>,
     /// What is known of the endpoints' health.
     pub healths: Healths,
@@ -53,8 +54,9 @@ impl<'s, S: Endpoints + Secrets + Events + Jobs> Batch<'s, S> {
         self.jobs.cell(id).get_or_try_init(|| self.store.job(id)).await.cloned()
     }
 
-    pub async fn event(&self, id: &EventId) -> PortResult<Option<Event>> {
-        self.events.cell(id).get_or_try_init(|| self.store.event(id)).await.cloned()
+    pub async fn event(&self, id: &EventId) -> PortResult<Option<Arc<Event>>> {
+        let read = async || Ok(self.store.event(id).await?.map(Arc::new));
+        self.events.cell(id).get_or_try_init(read).await.cloned()
     }
 }
 

@@ -5,7 +5,6 @@ use domain::arrange::seconds_until;
 use domain::attempt::Purpose;
 use domain::delivery::{Delivery, RetryBy};
 use domain::endpoint::EndpointState;
-use domain::event::Event;
 use domain::job::JobState;
 use domain::pace::take_turn;
 use domain::ports::{
@@ -41,7 +40,8 @@ where
         let leave = Leave {
             endpoint: endpoint.as_ref().map(|endpoint| endpoint.state),
             job_runs: self.job_runs(batch, &call.by).await?,
-            payload: delivery.erased_at.is_none() && event.as_ref().is_some_and(Event::has_payload),
+            payload: delivery.erased_at.is_none()
+                && event.as_ref().is_some_and(|event| event.has_payload()),
         };
         let now = self.chance.now();
         match decide_retry(&delivery, call, message.received, leave, &self.rules.waits, now) {

@@ -11,8 +11,7 @@ use domain::api_key::Scope;
 use domain::endpoint::register::Registration;
 use domain::ids::{AccountId, DeliveryId};
 use domain::ports::{Clock, Endpoints as _, Events as _};
-use tokio::io::AsyncReadExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::output::{self, Cell, dim, plain, verdict};
 use crate::stack::Stack;
@@ -70,14 +69,24 @@ async fn run() -> anyhow::Result<bool> {
     let delivery = delivery_of(&stack, &first).await?;
     what_next(&stack, &delivery, &endpoint.id).await?;
     output::say!("READY");
-    let mut stdin = tokio::io::stdin();
-    let mut ignored = [0; 256];
+    let mut left_alone = left_alone();
     loop {
         tokio::select! {
             Some(receipt) = receipts.recv() => receipt.print(),
-            read = stdin.read(&mut ignored) => if read.unwrap_or(0) == 0 { return Ok(true) },
+            _ = &mut left_alone => return Ok(true),
         }
     }
+}
+
+/// Told when nobody holds our standard input any more. A thread waits for that, and not tokio: its
+/// own standard input is a feature that no function has, and all of the SDK would be built twice.
+fn left_alone() -> oneshot::Receiver<()> {
+    let (tell, told) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = tell.send(());
+    });
+    told
 }
 
 /// The sample event, sent as a product sends it, seen as a customer sees it.

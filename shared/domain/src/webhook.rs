@@ -2,6 +2,8 @@
 
 mod shown;
 
+use std::sync::Arc;
+
 use crate::Timestamp;
 use crate::endpoint::{CustomHeader, Endpoint};
 use crate::event::Event;
@@ -22,8 +24,8 @@ pub struct WebhookRequest {
     pub url: String,
     /// In the order of the contract; names as documented.
     pub headers: Vec<(String, String)>,
-    /// The JSON text.
-    pub body: String,
+    /// The JSON text; shared with the connection that sends it, since it may be large.
+    pub body: Arc<String>,
 }
 
 impl std::fmt::Debug for WebhookRequest {
@@ -67,7 +69,7 @@ pub fn request(
     number: u32,
     now: Timestamp,
 ) -> WebhookRequest {
-    let body = body(event);
+    let body = Arc::new(body(event));
     let signatures = secrets.sign(&event.id, &body, now);
     let secs = now.as_secs().to_string();
     let mut headers = vec![

@@ -172,7 +172,7 @@ fn one_delivery_with_everything_about_it() {
     assert_eq!((&shown["status"], &shown["attempts_left"]), (&json!("succeeded"), &json!(0)));
     assert_eq!(shown["attempts"].as_array().map(Vec::len), Some(2));
     let posts = world.state().posts.clone();
-    assert_eq!(shown["payload"], json!(posts[1].request.body), "byte for byte");
+    assert_eq!(shown["payload"], json!(*posts[1].request.body), "byte for byte");
     let headers = shown["headers"].as_object().expect("headers");
     let sent: BTreeSet<&str> = posts[1].request.headers.iter().map(|(n, _)| n.as_str()).collect();
     assert_eq!(headers.keys().map(String::as_str).collect::<BTreeSet<_>>(), sent);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,15 +14,12 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, OnceCell, mpsc, oneshot};
 
 use crate::process::{self, Memory};
 
 /// How long anything may take before the run is given up. Above the longest function timeout.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// What Lambda would tell as the deadline: that of the sender and of ingest.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running function. It ends with this value.
 pub struct Sandbox {
@@ -38,6 +35,7 @@ struct Invocation {
 }
 
 struct RuntimeApi {
+    timeout: Duration,
     waiting: Mutex<mpsc::UnboundedReceiver<Invocation>>,
     under_way: Mutex<Option<oneshot::Sender<Result<Bytes, String>>>>,
     first_poll: OnceCell<Instant>,
@@ -53,6 +51,8 @@ pub struct Function {
     pub program: std::path::PathBuf,
     /// Its settings.
     pub variables: BTreeMap<String, String>,
+    /// How long Lambda would let an invocation take.
+    pub timeout: Duration,
 }
 
 impl Sandbox {
@@ -65,6 +65,7 @@ impl Sandbox {
         let address = listener.local_addr()?.to_string();
         let (invocations, waiting) = mpsc::unbounded_channel();
         let api = Arc::new(RuntimeApi {
+            timeout: function.timeout,
             waiting: Mutex::new(waiting),
             under_way: Mutex::new(None),
             first_poll: OnceCell::new(),
@@ -92,10 +93,9 @@ impl Sandbox {
                 notified.await;
             }
         };
-        tokio::select! {
-            at = polled => Ok(at.duration_since(self.started)),
-            ended = self.child.wait() => bail!("it ended before it polled: {}", ended?),
-            () = tokio::time::sleep(PATIENCE) => bail!("it did not poll"),
+        match tokio::time::timeout(PATIENCE, polled).await {
+            Ok(at) => Ok(at.duration_since(self.started)),
+            Err(_) => bail!("it did not poll; it is {:?}", self.child.try_wait()),
         }
     }
 
@@ -120,7 +120,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// If it has ended.
-    pub fn cpu(&self) -> anyhow::Result<Duration> {
+    pub fn cpu(&mut self) -> anyhow::Result<Duration> {
         process::cpu(self.pid()?)
     }
 
@@ -128,12 +128,22 @@ impl Sandbox {
     ///
     /// # Errors
     /// If it has ended.
-    pub fn memory(&self) -> anyhow::Result<Memory> {
+    pub fn memory(&mut self) -> anyhow::Result<Memory> {
         process::memory(self.pid()?)
     }
 
-    fn pid(&self) -> anyhow::Result<u32> {
-        self.child.id().context("it has ended")
+    fn pid(&mut self) -> anyhow::Result<u32> {
+        match self.child.try_wait()? {
+            None => Ok(self.child.id()),
+            Some(status) => bail!("it has ended: {status}"),
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -153,8 +163,7 @@ fn command(program: &Path, name: &str, runtime_api: &str) -> Command {
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true);
+        .stderr(Stdio::inherit());
     command
 }
 
@@ -203,7 +212,7 @@ impl RuntimeApi {
             return Response::new(Full::default());
         };
         *self.under_way.lock().await = Some(answer);
-        let deadline = SystemTime::now() + TIMEOUT;
+        let deadline = SystemTime::now() + self.timeout;
         let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let response = Response::builder()
             .header("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")

@@ -88,7 +88,8 @@ impl Stand {
         let url = self.cloud.url();
         let mut variables = self.template.variables(name, &url)?;
         variables.insert("AWS_ENDPOINT_URL".to_owned(), url);
-        Ok(Function { name, program: self.artefacts.path(name), variables })
+        let timeout = Duration::from_secs(self.template.timeout_s(name)?);
+        Ok(Function { name, program: self.artefacts.path(name), variables, timeout })
     }
 
     /// The binaries.
@@ -127,7 +128,7 @@ impl Stand {
         events: std::ops::Range<u64>,
         bar: &mut Bar,
     ) -> anyhow::Result<Accepted> {
-        let ingest = Sandbox::start(&self.function("ingest")?).await?;
+        let mut ingest = Sandbox::start(&self.function("ingest")?).await?;
         let whole = events.end - events.start;
         let bodies: Vec<String> = events.map(|nth| payload.event(account, nth)).collect();
         let per_message = if payload.bytes > 60_000 { 1 } else { EVENTS_PER_MESSAGE };

@@ -71,6 +71,14 @@ impl Template {
         })
     }
 
+    /// How long an invocation of a function may take, in seconds.
+    ///
+    /// # Errors
+    /// If there is no such function.
+    pub fn timeout_s(&self, function: &str) -> anyhow::Result<u64> {
+        self.function(function)?["Timeout"].as_u64().context("Timeout")
+    }
+
     /// A function's memory in MB.
     ///
     /// # Errors

@@ -69,7 +69,7 @@ pub async fn run(layout: &Layout, bar: &mut Bar) -> anyhow::Result<Findings> {
     let payload = Payload { bytes: 2_048, compresses: true };
     let accepted = stand.accept(ACCOUNT, &payload, 0..DELIVERIES * ROUNDS, bar).await?;
     let ingest = Run { deliveries: DELIVERIES * ROUNDS, took: accepted.took, cpu: accepted.cpu };
-    let sender = Sandbox::start(&stand.function("sender")?).await?;
+    let mut sender = Sandbox::start(&stand.function("sender")?).await?;
     let load = |url| Load::new(ACCOUNT, &payload, DELIVERIES, url, &tls).map(Arc::new);
     let (load, tls_load) = (load(plain.url(OK))?, load(encrypted.url(OK))?);
     let clients = [
@@ -87,7 +87,7 @@ pub async fn run(layout: &Layout, bar: &mut Bar) -> anyhow::Result<Findings> {
     for round in 0..ROUNDS {
         bar.draw(round, ROUNDS, "rounds");
         let batch: Vec<String> = wake_ups.drain(..usize::try_from(DELIVERIES)?).collect();
-        whole.push(deliver(&sender, &batch).await?);
+        whole.push(deliver(&mut sender, &batch).await?);
         for ((client, load), runs) in clients.iter().zip(&mut runs) {
             let (client, load) = (*client, (*load).clone());
             runs.push(tokio::task::spawn_blocking(move || client.run(&load)).await??);
@@ -107,7 +107,7 @@ pub async fn run(layout: &Layout, bar: &mut Bar) -> anyhow::Result<Findings> {
 }
 
 /// All of them in batches of ten, one after the other, as one sandbox gets them.
-async fn deliver(sender: &Sandbox, wake_ups: &[String]) -> anyhow::Result<Run> {
+async fn deliver(sender: &mut Sandbox, wake_ups: &[String]) -> anyhow::Result<Run> {
     let events: Vec<String> = wake_ups.chunks(10).map(|ten| sqs_event(ten).to_string()).collect();
     let (begun, before) = (Instant::now(), sender.cpu()?);
     for event in events {

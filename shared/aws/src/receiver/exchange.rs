@@ -171,10 +171,19 @@ fn redirect_host(headers: &HeaderMap, url: &Url) -> Option<String> {
     to.host_str().filter(|_| is_web).map(str::to_owned)
 }
 
+/// A body that is not copied to be sent.
+struct Shared(Arc<String>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
 /// `None` if a header cannot be written.
 fn outgoing(url: &Url, request: &WebhookRequest) -> Option<Request<Full<Bytes>>> {
     let target = &url[Position::BeforePath..Position::AfterQuery];
-    let body = Full::new(Bytes::from(request.body.clone()));
+    let body = Full::new(Bytes::from_owner(Shared(request.body.clone())));
     let mut outgoing = Request::new(body);
     *outgoing.method_mut() = Method::POST;
     *outgoing.uri_mut() = target.parse().ok()?;

@@ -45,7 +45,7 @@ fn the_whole_path_and_a_large_body_are_sent() {
         String::from_utf8(received).expect("text")
     });
     let mut request = request(format!("http://{address}/a%20b/ü?x=1&y=%2F|{{}}"));
-    request.body = large.clone();
+    request.body = large.clone().into();
     assert_eq!(run(&local(), &request, PATIENT).outcome, Outcome::Succeeded);
     let sent = thread.join().expect("served");
     assert!(sent.starts_with("POST /a%20b/%C3%BC?x=1&y=%2F|{} HTTP/1.1\r\n"), "{sent:.100}");

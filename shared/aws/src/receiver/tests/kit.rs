@@ -68,7 +68,11 @@ pub fn request(url: impl Into<String>) -> WebhookRequest {
         ("X-Webhook-Signature", "sha256=00ff"),
         ("webhook-id", "evt_1"),
     ];
-    WebhookRequest { url: url.into(), headers: headers.map(header).to_vec(), body: BODY.into() }
+    WebhookRequest {
+        url: url.into(),
+        headers: headers.map(header).to_vec(),
+        body: BODY.to_owned().into(),
+    }
 }
 
 /// POSTs on what a function's runtime is, one thread, and checks that it ended in time.

@@ -154,7 +154,7 @@ fn sender() {
         }
     };
     let mut request = request(url);
-    request.body = "x".repeat(EVENT_BYTES);
+    request.body = "x".repeat(EVENT_BYTES).into();
     let requests = vec![request; AT_ONCE];
     let posts = requests.iter().map(|request| receiver.post(request, deadline));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
