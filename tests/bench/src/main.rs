@@ -28,6 +28,7 @@ mod traffic;
 
 mod latency;
 mod memory;
+mod meter;
 mod neighbour;
 mod start;
 mod throughput;
@@ -65,6 +66,8 @@ enum Command {
 /// A question that can be asked of the machine.
 #[derive(Clone, Copy, Subcommand)]
 pub enum Benchmark {
+    /// What a delivery costs: the requests of the real functions, counted and priced.
+    Meter,
     /// From process start to the first poll, and to the first answer, of each function.
     Start,
     /// Deliveries a second, and processor time, against the least that a program could do.
@@ -79,11 +82,13 @@ pub enum Benchmark {
 
 impl Benchmark {
     /// In the report's order.
-    pub const ALL: [Self; 4] = [Self::Start, Self::Throughput, Self::Latency, Self::Memory];
+    pub const ALL: [Self; 5] =
+        [Self::Meter, Self::Start, Self::Throughput, Self::Latency, Self::Memory];
 
     /// What it is called on the command line and in files.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Meter => "meter",
             Self::Start => "start",
             Self::Throughput => "throughput",
             Self::Latency => "latency",
@@ -94,6 +99,7 @@ impl Benchmark {
 
     async fn run(self, layout: &Layout, bar: &mut Bar) -> anyhow::Result<Findings> {
         match self {
+            Self::Meter => meter::run(bar).await,
             Self::Start => start::run(layout, bar).await,
             Self::Throughput => throughput::run(layout, bar).await,
             Self::Latency => latency::run(layout, bar).await,
