@@ -40,7 +40,9 @@ where
         unfinished_shards = cared.unfinished_shards,
         "judged"
     );
-    metrics.tell(Metric::EndpointsDisabled, cared.disabled);
+    if cared.disabled > 0 {
+        metrics.tell(Metric::EndpointsDisabled, cared.disabled);
+    }
     match (cared.errors, cared.unfinished_shards) {
         (0, 0) => {
             metrics.tell(Metric::DailyRuns, 1);

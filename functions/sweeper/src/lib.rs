@@ -193,7 +193,8 @@ where
     }
 }
 
-/// The one line of a run, and its figures for alarms.
+/// The one line of a run, and its figures for alarms. What is 0 is not told: a metric costs for
+/// every hour in which it comes, and alarms take its absence for 0.
 pub fn log_run(swept: &Swept, metrics: &impl Metrics) {
     tracing::info!(
         seen = swept.seen,
@@ -213,14 +214,15 @@ pub fn log_run(swept: &Swept, metrics: &impl Metrics) {
         unfinished_shards = swept.unfinished_shards,
         "swept"
     );
-    for (metric, value) in [
+    let figures = [
         (Metric::Sweeps, 1),
         (Metric::OldestOverdue, swept.oldest_overdue_s),
         (Metric::Woken, swept.woken),
         (Metric::HeldBack, swept.held_back),
         (Metric::UnfinishedShards, swept.unfinished_shards),
         (Metric::SweepErrors, swept.errors),
-    ] {
+    ];
+    for (metric, value) in figures.into_iter().filter(|(_, value)| *value > 0) {
         metrics.tell(metric, value);
     }
 }
