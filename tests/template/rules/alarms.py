@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import contract
 from model import View
 
 from .kit import cut, prop, put, rule
@@ -54,7 +53,7 @@ AWS = {
     }),
     "AWS/Lambda": ("FunctionName", "AWS::Lambda::Function", {"Errors", "Throttles"}),
     "AWS/Scheduler": ("ScheduleGroup", "AWS::Scheduler::ScheduleGroup", {
-        "InvocationDroppedCount", "TargetErrorCount", "InvocationThrottleCount",
+        "InvocationDroppedCount", "TargetErrorCount",
     }),
     "AWS/SES": ("ses:configuration-set", "AWS::SES::ConfigurationSet", {
         "Reputation.BounceRate", "Reputation.ComplaintRate",
@@ -139,7 +138,7 @@ def reach(stacks):
 
 
 @rule(
-    "every queue and function that can be in trouble has its alarms, and silence is one",
+    "whatever can be in trouble has an alarm, of its own or of its effect, and silence is one",
     unwatched_dlq=cut("Resources.EventsDlqAlarm"),
     unwatched_function=cut("Resources.ApiThrottlesAlarm"),
     unwatched_flight=cut("Resources.RetryInFlightAlarm"),
@@ -148,7 +147,8 @@ def reach(stacks):
     too_long=put(prop("DailySilentAlarm", "EvaluationPeriods"), 169),
     hasty=put(prop("SweeperSilentAlarm", "EvaluationPeriods"), 1),
     hasty_daily=put(prop("DailySilentAlarm", "EvaluationPeriods"), 24),
-    late=put(prop("SendInFlightAlarm", "Threshold"), 120000),
+    late=put(prop("RetryInFlightAlarm", "Threshold"), 120000),
+    unwatched_ingest=cut("Resources.EventsWaitAlarm"),
 )
 def complete(stacks):
     alarms = alarms_of(stacks.prod)
@@ -158,9 +158,17 @@ def complete(stacks):
         ("ApproximateNumberOfMessagesVisible", f"{queue}.QueueName")
         for queue in stacks.prod.of_type("AWS::SQS::Queue") if queue.endswith("Dlq")
     }  # fmt: skip
-    wanted |= {("ApproximateNumberOfMessagesNotVisible", f"{q}.QueueName") for q in contract.LANES}
+    # Where a queue stands still, for whatever reason, what is on it gets old.
+    wanted |= {
+        ("ApproximateAgeOfOldestMessage", "EventsQueue.QueueName"),
+        ("ApproximateAgeOfOldestMessageInQuietGroups", "SendQueue.QueueName"),
+        ("ApproximateNumberOfMessagesNotVisible", "RetryQueue.QueueName"),
+        ("Throttles", "ApiFunction"),
+    }
     for function in stacks.prod.of_type("AWS::Lambda::Function"):
-        wanted |= {("Errors", function), ("Throttles", function)}
+        # Those that run by the clock are silent when they fail.
+        by_the_clock = {"SweeperFunction": "Sweeps", "DailyFunction": "DailyRuns"}
+        wanted.add((by_the_clock.get(function, "Errors"), function))
     for metric, value in sorted(wanted - seen):
         yield f"nobody watches {metric} of {value}"
     for name, alarm in alarms.items():
