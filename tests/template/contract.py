@@ -22,6 +22,7 @@ PARAMETERS = {
     "PublicBaseUrl": "",
     "FrameAncestors": "",
     "OpsAlarmTopicArn": "",
+    "Dashboard": "false",
     "AllowInsecureTargets": "false",
 }
 
