@@ -6,7 +6,7 @@ use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::ports::Clock;
 use tests::conformance::audits::audits;
 use tests::conformance::erasure::erasure;
-use tests::conformance::health::{health, pace};
+use tests::conformance::health::{health, pace, spread};
 use tests::conformance::jobs::jobs;
 use tests::conformance::management::{keys, links, log, memory, registry};
 use tests::conformance::retries::retries;
@@ -38,6 +38,7 @@ fn the_store_in_memory() {
         registry(&world).await;
         health(&world).await;
         pace(&world).await;
+        spread(&world).await;
         log(&world).await;
         keys(&world, &record).await;
         memory(&world).await;
@@ -61,6 +62,7 @@ async fn the_store_in_dynamodb() {
     registry(&stack.store).await;
     health(&stack.store).await;
     pace(&stack.store).await;
+    spread(&stack.store).await;
     log(&stack.store).await;
     let record = key();
     stack.store.create_api_key(&record).await.expect("created");

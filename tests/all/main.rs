@@ -12,6 +12,7 @@ mod lanes;
 mod page;
 mod sender;
 mod simulator;
+mod spread;
 mod sweeper;
 mod template;
 mod upkeep;

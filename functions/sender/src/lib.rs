@@ -187,6 +187,9 @@ where
                 }
                 let purpose = Purpose::Tier(delivery.scheduled_attempts);
                 self.attempt(batch, purpose, &delivery, (&endpoint, &event), message).await?;
+                if delivery.scheduled_attempts == 0 {
+                    self.note_rate(&endpoint, &delivery).await;
+                }
             }
             Decision::Later(at) => {
                 self.arrange((&wake_up.again(), lane), at).await?;
@@ -213,6 +216,18 @@ where
             tracing::error!(delivery_id = %id, "no such delivery");
         }
         Ok(delivery)
+    }
+
+    /// Counts a first attempt towards its endpoint's rate. Nothing is lost if that fails, so it is no
+    /// trouble of the delivery's.
+    async fn note_rate(&self, endpoint: &Endpoint, delivery: &Delivery) {
+        match domain::spread::count(&self.store, endpoint, delivery).await {
+            Ok(None) => {}
+            Ok(Some(shards)) => {
+                tracing::info!(endpoint_id = %endpoint.id, shards, "spread further")
+            }
+            Err(error) => tracing::warn!(endpoint_id = %endpoint.id, %error, "rate not counted"),
+        }
     }
 
     /// Over the endpoint's rate: no attempt is made, none is counted, and the delivery waits where

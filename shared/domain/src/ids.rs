@@ -235,6 +235,12 @@ impl DeliveryId {
         format!("{}#{}", self.endpoint, self.shard)
     }
 
+    /// A number that is spread evenly over deliveries, and apart from their shards.
+    pub(crate) fn sample(&self) -> u16 {
+        let identity = self.text.rsplit('_').next().unwrap_or_default();
+        u16::from_str_radix(identity.get(4..8).unwrap_or_default(), 16).unwrap_or(0)
+    }
+
     /// The shard of the `due` index it belongs to: spread evenly, the same for ever.
     pub fn due_shard(&self) -> u8 {
         let identity = self.text.rsplit('_').next().unwrap_or_default();

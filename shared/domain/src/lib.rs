@@ -65,6 +65,7 @@ pub mod retry_after;
 pub mod schedule;
 pub mod secret;
 pub mod settings;
+pub mod spread;
 pub mod sweep;
 pub mod target;
 pub mod tell;

@@ -214,6 +214,15 @@ pub const TROUBLE_PAGE: usize = 100;
 /// enter it within a minute.
 pub const TROUBLE_SHARDS: u8 = 4;
 
+/// Deliveries a second that one partition of the store takes: two writes each, of 1,000.
+pub const SHARD_PER_SECOND: u32 = 500;
+/// One in so many deliveries is counted to learn an endpoint's rate: 469 of a minute at the rate of
+/// one partition, which tells it to within a few hundredths, for a write in 64 deliveries.
+pub const SHARD_SAMPLE: u16 = 64;
+/// Partitions an endpoint's deliveries are spread over, at most: 16,000 a second. Each page of its
+/// log reads them all.
+pub const SHARDS_MAX: u16 = 32;
+
 /// Scheduled attempts of a delivery: the documented five. The template takes exactly four delays.
 pub const SCHEDULED_ATTEMPTS: u8 = 5;
 /// Bytes of a request to the API. The largest, an endpoint with all its headers and subscriptions,

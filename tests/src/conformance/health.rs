@@ -133,6 +133,22 @@ pub async fn pace(store: &impl Pace) {
     assert_eq!(store.take_place(&later).await, Ok(at(20)), "the line has ended before");
 }
 
+/// An endpoint's partitions grow while it is edited, and nothing but them.
+pub async fn spread(store: &(impl Pace + Endpoints + Registry + Secrets)) {
+    let there = register(store, "ep_spread").await;
+    let whose = EndpointKey::of(&there);
+    assert_eq!(store.spread(&whose, 2, 4).await, Ok(false), "it has one");
+    let racers = (0..4).map(|_| store.spread(&whose, 1, 2));
+    let grown = futures::future::join_all(racers).await;
+    assert_eq!(grown.iter().filter(|grown| **grown == Ok(true)).count(), 1);
+    assert_eq!(read(store, &there).await, Endpoint { shards: 2, ..there.clone() });
+    let renamed = Endpoint { description: Some("busy".into()), ..there.clone() };
+    assert_eq!(store.replace_endpoint(&there, &renamed, None).await, Ok(true));
+    assert_eq!(read(store, &there).await.shards, 2, "whoever edited it had read one");
+    let gone = EndpointKey { id: id("ep_never"), ..whose };
+    assert_eq!(store.spread(&gone, 1, 2).await, Ok(false));
+}
+
 async fn register(store: &(impl Registry + Secrets), name: &str) -> Endpoint {
     let endpoint = endpoint(name);
     let current = Secret::from_random([1; 24]);

@@ -34,6 +34,15 @@ impl Pace for World {
         };
         self.call("pace.take_place", take).await
     }
+
+    async fn spread(&self, whose: &EndpointKey, had: u16, more: u16) -> PortResult<bool> {
+        let spread = |state: &mut State| {
+            let same = |e: &&mut Endpoint| e.id == whose.id && e.shards == had;
+            let found = state.endpoints.iter_mut().find(same);
+            found.map(|endpoint| endpoint.shards = more).is_some()
+        };
+        self.call("endpoints.spread", spread).await
+    }
 }
 
 impl EndpointHealth for World {

@@ -79,7 +79,8 @@ impl Registry for World {
                 let health = if was.state == now.state { endpoint.health } else { now.health };
                 let new = now.notices.difference(&was.notices).copied();
                 let notices = endpoint.notices.iter().copied().chain(new).collect();
-                *endpoint = Endpoint { health, notices, ..now.clone() };
+                // Partitions grow while people edit.
+                *endpoint = Endpoint { health, notices, shards: endpoint.shards, ..now.clone() };
             };
             found.map(replace).is_some()
         };

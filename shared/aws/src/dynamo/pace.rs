@@ -1,13 +1,16 @@
-//! How fast endpoints are called, counted over all senders: the port, in the table `ApiState`.
+//! How fast endpoints are called, counted over all senders: the port, in the table `ApiState`. What
+//! follows from it for an endpoint stands on its own item.
 
 use std::time::Duration;
 
 use domain::Timestamp;
 use domain::limits::DECISIONS;
-use domain::ports::{ApiMemory, CallWindow, Line, Pace, PortError, PortResult};
+use domain::ports::{ApiMemory, CallWindow, EndpointKey, Line, Pace, PortError, PortResult};
 
 use super::Store;
 use super::api_state::{at, expire, key};
+use super::endpoint_item;
+use super::endpoints;
 use super::item::{Item, Reader, Unreadable, number};
 use super::request::Update;
 
@@ -35,6 +38,14 @@ impl Pace for Store {
             }
         }
         Err(PortError::new(place.call, "lost the race again and again"))
+    }
+
+    async fn spread(&self, whose: &EndpointKey, had: u16, more: u16) -> PortResult<bool> {
+        let mut update = Update::default();
+        update.set("shards", number(more));
+        update.only_if_is("shards", number(had));
+        let key = endpoint_item::key(&whose.account_id, &whose.id);
+        self.update(endpoints::at("endpoints.spread"), key, update).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::{CallWindow, PortResult};
+use super::{CallWindow, EndpointKey, PortResult};
 use crate::Timestamp;
 
 /// A line in which requests that must wait take places, some time apart.
@@ -26,4 +26,13 @@ pub trait Pace: Sync {
     /// Takes the next place of a line: `from`, or [`Line::apart`] after the place given last if
     /// that is later. MUST be atomic: no place is given twice.
     fn take_place(&self, line: &Line) -> impl Future<Output = PortResult<Timestamp>> + Send;
+
+    /// Gives an endpoint `more` partitions if it has `had`. False if it has another number, or is
+    /// not there. MUST NOT change anything else about it.
+    fn spread(
+        &self,
+        whose: &EndpointKey,
+        had: u16,
+        more: u16,
+    ) -> impl Future<Output = PortResult<bool>> + Send;
 }
