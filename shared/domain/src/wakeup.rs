@@ -105,38 +105,58 @@ mod tests {
 
     const ID: &str = "dlv_abc_0_019ea1732b20_00112233445566778899aabbccddeeff";
 
-    #[track_caller]
-    fn check(call: &Call) {
-        assert_eq!(Call::parse(&call.to_json()).as_ref(), Ok(call));
+    fn calls() -> Vec<Call> {
+        let id = DeliveryId::parse(ID).expect("valid");
+        let scheduled =
+            |tier, origin| Call::Scheduled(WakeUp { delivery_id: id.clone(), tier, origin });
+        let (retry_id, job_id) = (RetryId::from_random([7; 16]), JobId::from_random([9; 10]));
+        let retry = |by, is_copy| {
+            let (delivery_id, retry_id) = (id.clone(), retry_id.clone());
+            Call::Retry(RetryCall { delivery_id, retry_id, by, is_copy })
+        };
+        let endpoint_id = id.endpoint().clone();
+        vec![
+            scheduled(0, Origin::Fresh),
+            scheduled(3, Origin::Copy),
+            scheduled(4, Origin::Hop),
+            retry(RetryBy::Manual, false),
+            retry(RetryBy::Manual, true),
+            retry(RetryBy::Recover(job_id.clone()), false),
+            retry(RetryBy::Recover(job_id.clone()), true),
+            Call::Step(JobStep { job_id, endpoint_id, seq: 12 }),
+        ]
     }
 
+    /// `kept.txt` holds what this and earlier versions wrote, the newest version last: an update
+    /// of a running stack finds it on the queues and in schedules. Whoever changes the format
+    /// raises the version, keeps those lines, and adds what is written then.
     #[test]
-    fn text_and_back() {
-        let id = DeliveryId::parse(ID).expect("valid");
-        for origin in [Origin::Fresh, Origin::Copy, Origin::Hop] {
-            let wake_up = WakeUp { delivery_id: id.clone(), tier: 3, origin };
-            check(&Call::Scheduled(wake_up));
+    fn what_is_on_the_queues_is_understood() {
+        let kept: Vec<&str> = include_str!("wakeup/kept.txt").lines().collect();
+        let written: Vec<String> = calls().iter().map(Call::to_json).collect();
+        let versions = kept.chunks(written.len());
+        let newest = versions.clone().last().expect("there is one");
+        assert_eq!(newest, written, "what is written today is kept");
+        for lines in versions {
+            let read: Vec<_> = lines.iter().map(|line| Call::parse(line)).collect();
+            assert_eq!(read, calls().into_iter().map(Ok).collect::<Vec<_>>());
         }
-        let (id_of, job) = (RetryId::from_random([7; 16]), JobId::from_random([9; 10]));
-        for by in [RetryBy::Manual, RetryBy::Recover(job.clone())] {
-            for is_copy in [false, true] {
-                let (delivery_id, retry_id) = (id.clone(), id_of.clone());
-                check(&Call::Retry(RetryCall { delivery_id, retry_id, by: by.clone(), is_copy }));
-            }
+    }
+
+    /// It stays on its queue, and at last in its dead-letter queue, for the version that knows it.
+    #[test]
+    fn a_newer_version_is_left_alone() {
+        let newer = format!("\"v\":{}", WAKE_UP_VERSION + 1);
+        for call in calls() {
+            let body = call.to_json().replace(&format!("\"v\":{WAKE_UP_VERSION}"), &newer);
+            assert!(Call::parse(&body).is_err(), "{body}");
         }
-        let endpoint_id = id.endpoint().clone();
-        check(&Call::Step(JobStep { job_id: job, endpoint_id, seq: 12 }));
-        // The first version's spelling, kept so that a later one cannot forget to read it.
-        let first =
-            format!(r#"{{"v":1,"kind":"scheduled","delivery":"{ID}","tier":0,"origin":"fresh"}}"#);
-        assert_eq!(Call::parse(&first), Ok(Call::Scheduled(WakeUp::fresh(id, 0))));
     }
 
     #[test]
     fn what_is_not_a_wake_up() {
         let good = WakeUp::fresh(DeliveryId::parse(ID).expect("valid"), 0).to_json();
         for (from, to) in [
-            ("\"v\":1", "\"v\":2"),
             ("scheduled", "job"),
             ("scheduled", "manual"),
             ("scheduled", "x"),

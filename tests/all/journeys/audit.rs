@@ -11,7 +11,12 @@ use tests::stack::{Customer, SHORT, Stack};
 use super::{event, event_id};
 
 /// Puts an event on record, and perhaps its delivery; nobody is woken for it.
-async fn on_record(stack: &Stack, endpoint: &Endpoint, id: &str, with_delivery: bool) -> Delivery {
+pub(super) async fn on_record(
+    stack: &Stack,
+    endpoint: &Endpoint,
+    id: &str,
+    with_delivery: bool,
+) -> Delivery {
     let envelope = parse_body(&event(id, "acct_1", "{}")).remove(0).verdict.expect("good");
     let endpoints = [endpoint.clone()];
     let now = aws::clock::SystemClock.now();

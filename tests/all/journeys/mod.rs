@@ -6,6 +6,7 @@ mod audit;
 mod cli;
 mod events;
 mod failures;
+mod formats;
 mod fuzz;
 mod health;
 mod receivers;

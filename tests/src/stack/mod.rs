@@ -260,10 +260,10 @@ impl Stack {
         self.put("RetryQueueUrl", &wake_up.to_json()).await;
     }
 
-    /// Puts a message on any queue.
-    pub async fn put(&self, queue: &str, body: &str) {
+    /// Puts a message on any queue; answers SQS's message id.
+    pub async fn put(&self, queue: &str, body: &str) -> String {
         let message = self.sqs().send_message().queue_url(self.output(queue)).message_body(body);
-        message.send().await.expect("sent");
+        message.send().await.expect("sent").message_id.expect("SQS gives one")
     }
 
     /// Empties a queue: what was in it is lost.
@@ -326,6 +326,25 @@ impl Stack {
         // A queue's is its URL.
         let name = physical[owner].rsplit('/').next().unwrap_or_default();
         emulator().needed_statements().contains(&(name.to_owned(), sid.to_owned()))
+    }
+
+    /// Marks an item as written in a version of its format; `None`: from before there were any.
+    pub async fn set_version(&self, table: &str, key: &[(&str, String)], version: Option<u8>) {
+        use aws_sdk_dynamodb::types::AttributeValue;
+        let key = key.iter();
+        let key = key.map(|(name, value)| ((*name).to_owned(), AttributeValue::S(value.clone())));
+        let update = aws_sdk_dynamodb::Client::new(&self.config)
+            .update_item()
+            .table_name(self.output(table))
+            .set_key(Some(key.collect()))
+            .expression_attribute_names("#version", "version");
+        let update = match version {
+            None => update.update_expression("REMOVE #version"),
+            Some(version) => update
+                .update_expression("SET #version = :version")
+                .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
+        };
+        update.send().await.expect("written");
     }
 
     /// Everything a function has logged.

@@ -4,11 +4,13 @@ use domain::Timestamp;
 use domain::api_key::{ApiKeyRecord, Scope};
 use domain::ports::{ApiKeys, PortResult};
 
-use super::item::{Item, Reader, Unreadable, Writer, text};
+use super::item::{Item, Reader, Unreadable, Writer, number, text};
 use super::request::{Place, Read, Update};
 use super::{Store, Table};
 use crate::error::port_error;
 
+/// The format's version.
+const VERSION: u8 = 1;
 /// Keys that a list shows. They are made by hand, one at a time.
 const KEYS_LISTED: usize = 10_000;
 
@@ -93,7 +95,7 @@ fn key(id: &str) -> Item {
     Writer::default().with("key_id", text(id)).item()
 }
 
-fn to_item(record: &ApiKeyRecord) -> Item {
+pub(super) fn to_item(record: &ApiKeyRecord) -> Item {
     Writer(key(&record.id))
         .with("hash", text(&record.hash))
         .with("last4", text(&record.last4))
@@ -102,11 +104,13 @@ fn to_item(record: &ApiKeyRecord) -> Item {
         .with("created_at", text(record.created_at))
         .with_some("last_used_at", record.last_used_at.map(text))
         .with_some("revoked_at", record.revoked_at.map(text))
+        .with("version", number(VERSION))
         .item()
 }
 
-fn from_item(item: &Item) -> Result<ApiKeyRecord, Unreadable> {
+pub(super) fn from_item(item: &Item) -> Result<ApiKeyRecord, Unreadable> {
     let item = Reader(item);
+    item.no_newer_than(VERSION)?;
     Ok(ApiKeyRecord {
         id: item.text("key_id")?.to_owned(),
         hash: item.text("hash")?.to_owned(),

@@ -171,7 +171,7 @@ fn key() -> Item {
     Writer::default().with("job_id", text(LATEST)).item()
 }
 
-fn to_item(audit: &Audit) -> Item {
+pub(super) fn to_item(audit: &Audit) -> Item {
     let (stage, place) = match &audit.stage {
         Stage::Events(place) => ("events", place.as_ref()),
         Stage::Deliveries(place) => ("deliveries", place.as_ref()),
@@ -202,11 +202,9 @@ fn names(findings: &[Finding]) -> AttributeValue {
     AttributeValue::L(findings.iter().map(text).collect())
 }
 
-fn from_item(item: &Item) -> Result<Audit, Unreadable> {
+pub(super) fn from_item(item: &Item) -> Result<Audit, Unreadable> {
     let item = Reader(item);
-    if item.number::<u8>("version")? != VERSION {
-        return Err(Unreadable("version"));
-    }
+    item.no_newer_than(VERSION)?;
     let place = item.text_opt("place")?.map(str::to_owned);
     let findings = |name: &'static str| {
         let read = |text: &str| text.parse::<Finding>().map_err(|_| Unreadable(name));

@@ -123,9 +123,7 @@ pub(super) fn attempt_value(attempt: &Attempt) -> AttributeValue {
 /// Reads an item.
 pub(super) fn from_item(item: &Item) -> Result<Delivery, Unreadable> {
     let item = Reader(item);
-    if item.number::<u8>("version")? != VERSION {
-        return Err(Unreadable("version"));
-    }
+    item.no_newer_than(VERSION)?;
     let attempts: Result<_, _> = item.maps("attempts")?.into_iter().map(attempt).collect();
     Ok(Delivery {
         id: item.parsed::<DeliveryId>("delivery_id")?,

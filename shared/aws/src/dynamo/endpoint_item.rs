@@ -9,6 +9,8 @@ use domain::secret::{Secret, SigningSecrets};
 use super::health;
 use super::item::{Item, Reader, Unreadable, Writer, number, text};
 
+/// The format's version.
+const VERSION: u8 = 1;
 const ENABLED: &str = "enabled";
 const DISABLED: &str = "disabled";
 const DELETED: &str = "deleted";
@@ -35,7 +37,8 @@ pub(super) fn to_item(endpoint: &Endpoint) -> Item {
         .with("shards", number(endpoint.shards))
         .with("enabled_at", text(endpoint.enabled_at))
         .with("created_at", text(endpoint.created_at))
-        .with("updated_at", text(endpoint.updated_at));
+        .with("updated_at", text(endpoint.updated_at))
+        .with("version", number(VERSION));
     let state = state_attributes(endpoint).into_iter();
     let item = state.fold(item, |item, (name, value)| item.with_some(name, value));
     health::write(item, endpoint).item()
@@ -68,6 +71,7 @@ pub(super) fn status(endpoint: &Endpoint) -> &'static str {
 /// Reads an item.
 pub(super) fn from_item(item: &Item) -> Result<Endpoint, Unreadable> {
     let item = Reader(item);
+    item.no_newer_than(VERSION)?;
     let pattern = |text: &str| EventPattern::parse(text).map_err(|_| Unreadable("event_types"));
     let event_types: Result<_, _> = item.texts("event_types")?.into_iter().map(pattern).collect();
     let product = item.text_opt("product")?;
@@ -139,12 +143,14 @@ pub(super) fn secrets_to_item(id: &EndpointId, secrets: &SigningSecrets) -> Item
         .with("current", text(secrets.current.reveal()))
         .with_some("previous", previous.map(|(old, _)| text(old.reveal())))
         .with_some("previous_valid_until", previous.map(|(_, until)| text(until)))
+        .with("version", number(VERSION))
         .item()
 }
 
 /// Reads an item of secrets.
 pub(super) fn secrets_from_item(item: &Item) -> Result<SigningSecrets, Unreadable> {
     let item = Reader(item);
+    item.no_newer_than(VERSION)?;
     let secret = |name, text: &str| Secret::parse(text).map_err(|_| Unreadable(name));
     let previous = match item.text_opt("previous")? {
         None => None,

@@ -56,6 +56,8 @@ impl Events for Store {
     }
 }
 
+/// The format's version.
+const VERSION: u8 = 1;
 const ERASED: &str = "payload_erased_at";
 
 fn at(call: &'static str) -> Place {
@@ -64,7 +66,7 @@ fn at(call: &'static str) -> Place {
 
 /// The item of an event. Its data stands in `data`, or in `data_gzip` where that saves a write
 /// unit.
-fn to_item(event: &Event, expires_at: Timestamp) -> Item {
+pub(super) fn to_item(event: &Event, expires_at: Timestamp) -> Item {
     let envelope = &event.envelope;
     let plain = Writer::default()
         .with("event_id", text(&event.id))
@@ -83,6 +85,7 @@ fn to_item(event: &Event, expires_at: Timestamp) -> Item {
         .with_some(ERASED, event.erased_at.map(text))
         .with("expires_at", text(expires_at))
         .with("ttl", number(expires_at.ceil_secs()))
+        .with("version", number(VERSION))
         .item();
     match compressed(&plain, &envelope.data) {
         Some(smaller) if write_units(&smaller) < write_units(&plain) => smaller,
@@ -114,8 +117,9 @@ fn fan_out_value(fan_out: &[FanOut]) -> AttributeValue {
     AttributeValue::L(fan_out.iter().map(entry).collect())
 }
 
-fn from_item(item: &Item) -> Result<Event, Unreadable> {
+pub(super) fn from_item(item: &Item) -> Result<Event, Unreadable> {
     let fields = Reader(item);
+    fields.no_newer_than(VERSION)?;
     let fan_out: Result<_, _> = fields.maps("fan_out")?.into_iter().map(fan_out).collect();
     Ok(Event {
         id: fields.parsed::<EventId>("event_id")?,

@@ -90,6 +90,15 @@ impl<'i> Reader<'i> {
         digits.parse().map(Some).map_err(|_| Unreadable(name))
     }
 
+    /// Refuses what a newer function than this one wrote: it is left alone until that one reads it.
+    /// An item without a version is older than versions are, and counts as the first.
+    pub fn no_newer_than(self, known: u8) -> Reading<()> {
+        match self.number_opt::<u8>("version")? {
+            Some(version) if version == 0 || version > known => Err(Unreadable("version")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// A flag; absent is false.
     pub fn flag(self, name: &'static str) -> Reading<bool> {
         match self.0.get(name) {

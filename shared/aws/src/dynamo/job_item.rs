@@ -89,9 +89,7 @@ pub(super) fn to_item(job: &Job) -> Item {
 /// Reads an item.
 pub(super) fn from_item(item: &Item) -> Result<Job, Unreadable> {
     let item = Reader(item);
-    if item.number::<u8>("version")? != VERSION {
-        return Err(Unreadable("version"));
-    }
+    item.no_newer_than(VERSION)?;
     Ok(Job {
         id: item.parsed("job_id")?,
         account_id: item.parsed("account_id")?,

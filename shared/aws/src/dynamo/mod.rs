@@ -34,6 +34,8 @@ mod health;
 mod item;
 mod job_item;
 mod jobs;
+#[cfg(test)]
+mod kept;
 mod listing;
 mod pace;
 mod registry;

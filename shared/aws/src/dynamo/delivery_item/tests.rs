@@ -43,7 +43,7 @@ pub(in super::super) fn delivery() -> Delivery {
     }
 }
 
-fn attempt(number: u32, outcome: Outcome) -> Attempt {
+pub(in super::super) fn attempt(number: u32, outcome: Outcome) -> Attempt {
     let succeeded = outcome == Outcome::Succeeded;
     Attempt {
         number,
