@@ -1,6 +1,7 @@
 //! Calls of the management API, as a dashboard makes them: what may be sent again, and what it
 //! takes, is decided there alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -8,8 +9,12 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::output;
 use crate::stack::Stack;
@@ -36,6 +41,7 @@ impl std::error::Error for Refusal {}
 /// The API of a stack, with its operator's key.
 pub struct Api {
     host: String,
+    is_encrypted: bool,
     /// Before every path; ends in a slash.
     prefix: String,
     key: String,
@@ -59,11 +65,15 @@ impl Answer {
 
 impl Api {
     pub fn of(stack: &Stack) -> anyhow::Result<Self> {
-        let url = stack.api_url.as_deref().context("the stack has no API")?;
-        let key = stack.operator_key.clone().context("the stack's file has no operator key")?;
-        let address = url.strip_prefix("http://").context("the API is not on this machine")?;
-        let (host, prefix) = address.split_once('/').context("api_url must end in a slash")?;
-        Ok(Self { host: host.to_owned(), prefix: format!("/{prefix}"), key })
+        let url = stack.api_url().context("the stack has no API")?;
+        let key = stack.key()?.to_owned();
+        let (scheme, address) = url.split_once("://").context("the API's address is no URL")?;
+        let (host, prefix) = address.split_once('/').context("it must end in a slash")?;
+        // A key in plain text may cross this machine, and nothing else.
+        let is_encrypted = scheme == "https";
+        let is_here = host.starts_with("127.0.0.1:") || host.starts_with("localhost:");
+        ensure!(is_encrypted || is_here, "{url} is not https");
+        Ok(Self { host: host.to_owned(), is_encrypted, prefix: format!("/{prefix}"), key })
     }
 
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -110,7 +120,7 @@ impl Api {
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Answer)> {
-        let stream = TcpStream::connect(&self.host).await?;
+        let stream = self.connect().await.with_context(|| format!("calling {}", self.host))?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
@@ -120,6 +130,35 @@ impl Api {
         let body = body.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
         Ok((parts.status, Answer { headers: parts.headers, body }))
     }
+}
+
+impl Api {
+    async fn connect(&self) -> anyhow::Result<Box<dyn Connection>> {
+        if !self.is_encrypted {
+            return Ok(Box::new(TcpStream::connect(&self.host).await?));
+        }
+        let name = self.host.split(':').next().unwrap_or_default();
+        let port = self.host.split_once(':').map_or(Ok(443), |(_, port)| port.parse())?;
+        let stream = TcpStream::connect((name, port)).await?;
+        let name = ServerName::try_from(name.to_owned())?;
+        Ok(Box::new(tls()?.connect(name, stream).await?))
+    }
+}
+
+trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// Trusts what the machine trusts, or what `SSL_CERT_FILE` says, as the SDK does.
+fn tls() -> anyhow::Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    ensure!(!roots.is_empty(), "this machine has no root certificates to verify the API with");
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(ring)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config).into())
 }
 
 /// The caller's fault, as the API words it; or ours.

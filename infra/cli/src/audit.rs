@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::bar::Bar;
 use crate::output::{self, plain, verdict};
-use crate::stack::Stack;
+use crate::stack::Target;
 use crate::when::age;
 
 /// How often it looks how far the audit is.
@@ -28,8 +28,8 @@ pub struct Audit {
 }
 
 impl Audit {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
-        let store = Stack::local()?.store()?;
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
+        let store = on.open().await?.store()?;
         let asked = self.ask(&store).await?;
         let done = follow(&store, &asked).await?;
         if json {

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::api::{Api, text};
 use crate::output::{self, dim, outcome, plain, status};
-use crate::stack::Stack;
+use crate::stack::Target;
 
 /// How often `tail` looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -51,18 +51,18 @@ pub enum Deliveries {
 }
 
 impl Deliveries {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
         match self {
-            Self::List { endpoint, limit } => list(&endpoint, limit.into(), json).await,
-            Self::Show { id } => show(&id, json).await,
-            Self::Retry { id } => retry(&id, json).await,
-            Self::Tail { endpoint } => tail(endpoint, json).await,
+            Self::List { endpoint, limit } => list(on, &endpoint, limit.into(), json).await,
+            Self::Show { id } => show(on, &id, json).await,
+            Self::Retry { id } => retry(on, &id, json).await,
+            Self::Tail { endpoint } => tail(on, endpoint, json).await,
         }
     }
 }
 
-async fn list(id: &EndpointId, limit: usize, json: bool) -> anyhow::Result<bool> {
-    let store = Stack::local()?.store()?;
+async fn list(on: &Target, id: &EndpointId, limit: usize, json: bool) -> anyhow::Result<bool> {
+    let store = on.open().await?.store()?;
     let Some(endpoint) = store.endpoint_by_id(id).await? else {
         output::complain!("there is no endpoint {id}");
         return Ok(false);
@@ -91,8 +91,8 @@ async fn list(id: &EndpointId, limit: usize, json: bool) -> anyhow::Result<bool>
     Ok(true)
 }
 
-async fn show(id: &DeliveryId, json: bool) -> anyhow::Result<bool> {
-    match Stack::local()?.store()?.delivery(id).await? {
+async fn show(on: &Target, id: &DeliveryId, json: bool) -> anyhow::Result<bool> {
+    match on.open().await?.store()?.delivery(id).await? {
         None => {
             output::complain!("there is no delivery {id}");
             return Ok(false);
@@ -103,8 +103,8 @@ async fn show(id: &DeliveryId, json: bool) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-async fn retry(id: &DeliveryId, json: bool) -> anyhow::Result<bool> {
-    let api = Api::of(&Stack::local()?)?;
+async fn retry(on: &Target, id: &DeliveryId, json: bool) -> anyhow::Result<bool> {
+    let api = Api::of(&on.open().await?)?;
     let asked = api.post(&format!("v1/deliveries/{id}/retry"), &json!({})).await?;
     if json {
         output::json(&asked);
@@ -174,8 +174,8 @@ fn one_line(text: &str) -> String {
     line
 }
 
-async fn tail(only: Option<EndpointId>, json: bool) -> anyhow::Result<bool> {
-    let store = Stack::local()?.store()?;
+async fn tail(on: &Target, only: Option<EndpointId>, json: bool) -> anyhow::Result<bool> {
+    let store = on.open().await?.store()?;
     if let Some(id) = &only
         && store.endpoint_by_id(id).await?.is_none()
     {

@@ -14,7 +14,7 @@ use domain::ports::{Clock, Endpoints as _, Events as _};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::output::{self, Cell, dim, plain, verdict};
-use crate::stack::Stack;
+use crate::stack::{Stack, Target};
 use crate::{endpoints, events, keys};
 use receiver::{Receipt, Receiver};
 use verify::Verdicts;
@@ -40,17 +40,17 @@ pub enum Demo {
 }
 
 impl Demo {
-    pub async fn run(self, _json: bool) -> anyhow::Result<bool> {
+    pub async fn run(self, on: &Target, _json: bool) -> anyhow::Result<bool> {
         match self {
-            Self::Run => run().await,
-            Self::Break { status } => answer_with(status).await,
-            Self::Mend => answer_with(200).await,
+            Self::Run => run(on).await,
+            Self::Break { status } => answer_with(on, status).await,
+            Self::Mend => answer_with(on, 200).await,
         }
     }
 }
 
-async fn run() -> anyhow::Result<bool> {
-    let stack = Stack::local()?;
+async fn run(on: &Target) -> anyhow::Result<bool> {
+    let stack = on.only_local()?;
     let (receipts_in, mut receipts) = mpsc::channel(1_024);
     let receiver = Receiver::start(receipts_in).await?;
     let registration = Registration {
@@ -139,7 +139,7 @@ async fn what_next(
         ("delivery_id", plain(delivery)),
         ("see it", command(&format!("deliveries show {delivery}"))),
     ];
-    if let Some(url) = &stack.api_url {
+    if let Some(url) = stack.api_url() {
         let key = keys::make(stack, Scope::Account(AccountId::parse(ACCOUNT)?), None).await?.0;
         lines.push(("the page", plain(format!("{url}#token={}", key.reveal()))));
         lines.push(("the API", plain(format!("{url}v1/openapi.json"))));
@@ -157,9 +157,9 @@ async fn what_next(
 }
 
 /// Tells the running demo receiver what to answer.
-async fn answer_with(status: u16) -> anyhow::Result<bool> {
+async fn answer_with(on: &Target, status: u16) -> anyhow::Result<bool> {
     let account = AccountId::parse(ACCOUNT)?;
-    let endpoints = Stack::local()?.store()?.of_account(&account).await?;
+    let endpoints = on.only_local()?.store()?.of_account(&account).await?;
     let newest = endpoints.iter().max_by_key(|endpoint| endpoint.created_at);
     let endpoint = newest.context("no demo receiver is registered; `cargo local` starts one")?;
     receiver::tell(&endpoint.url, status)

@@ -15,7 +15,7 @@ use domain::ports::{
 use serde_json::{Value, json};
 
 use crate::output::{self, plain, say, verdict};
-use crate::stack::Stack;
+use crate::stack::{Function, Target};
 
 /// Failing endpoints that are named.
 const NAMED: usize = 5;
@@ -25,6 +25,8 @@ const OVERDUE: Duration = Duration::from_secs(120 + 300);
 const SWEEP: Duration = Duration::from_secs(20 * 60);
 /// The same of daily: a day and three hours.
 const DAILY: Duration = Duration::from_secs(27 * 3_600);
+/// How far back the last runs are looked for on AWS.
+const LOOKED_BACK: Duration = Duration::from_secs(3 * 86_400);
 
 /// How the stack is: queues, what is set aside or overdue, the last audit, failing endpoints, the
 /// last runs. Exit code 1 if something needs somebody; infra/runbook.md says what to do.
@@ -67,15 +69,16 @@ const QUEUES: [(&str, Queue); 7] = [
 ];
 
 impl Doctor {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
-        let stack = Stack::local()?;
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
+        let stack = on.open().await?;
         let (store, queues) = (stack.store()?, stack.queues()?);
         let now = aws::clock::SystemClock.now();
         let mut depths = Vec::new();
         for (name, queue) in QUEUES {
             depths.push((name, queues.depth(queue).await?));
         }
-        let run = |function, line| Ok::<_, anyhow::Error>(last_run(&stack.log(function)?, line));
+        let swept = stack.log(Function::Sweeper, "swept", LOOKED_BACK).await?;
+        let judged = stack.log(Function::Daily, "judged", LOOKED_BACK).await?;
         let seen = Seen {
             now,
             queues: depths,
@@ -83,8 +86,8 @@ impl Doctor {
             audit: store.audit().await?,
             failing: failing(&store).await?,
             runs: [
-                ("sweeper", SWEEP, run("SweeperFunction", "swept")?),
-                ("daily", DAILY, run("DailyFunction", "judged")?),
+                ("sweeper", SWEEP, last_run(&swept, "swept")),
+                ("daily", DAILY, last_run(&judged, "judged")),
             ],
         };
         let wrong = wrong(&seen);

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::bar::Bar;
 use crate::output::{self, dim, plain, verdict};
-use crate::stack::Stack;
+use crate::stack::{Stack, Target};
 
 /// Messages in one request.
 const BATCH: usize = 10;
@@ -64,7 +64,7 @@ const SAMPLE_DATA: &str = concat!(
 );
 
 impl Send {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
         let now = aws::clock::SystemClock.now().as_millis();
         let bodies = match &self.file {
             Some(path) => messages(&read(path)?)?,
@@ -76,7 +76,7 @@ impl Send {
             output::complain!("nothing was sent; mend these, or send all with --unchecked");
             return Ok(false);
         }
-        let sent = send(&Stack::local()?, &bodies, self.rate).await?;
+        let sent = send(&on.open().await?, &bodies, self.rate).await?;
         let ids: Vec<String> = bodies
             .iter()
             .flat_map(|body| parse_body(body))

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::api::{Api, number, text};
 use crate::bar::Bar;
 use crate::output::{self, plain, verdict};
-use crate::stack::Stack;
+use crate::stack::Target;
 use crate::when::moment;
 
 /// How often it looks how far a job is.
@@ -88,7 +88,7 @@ pub enum Recoveries {
 }
 
 impl Recover {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
         let mut body = json!({});
         if !self.status.is_empty() {
             body["status"] = self.status.into();
@@ -96,23 +96,23 @@ impl Recover {
         if let Some(rate) = self.max_per_second {
             body["max_per_second"] = rate.into();
         }
-        self.range.run("recover", body, json).await
+        self.range.run(on, "recover", body, json).await
     }
 }
 
 impl Cancel {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
         let mut body = json!({});
         if let Some(event) = self.event {
             body["event"] = event.into();
         }
-        self.range.run("cancel", body, json).await
+        self.range.run(on, "cancel", body, json).await
     }
 }
 
 impl Recoveries {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
-        let api = Api::of(&Stack::local()?)?;
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
+        let api = Api::of(&on.open().await?)?;
         let job = match self {
             Self::Show { id } => api.get(&format!("v1/recoveries/{id}")).await?,
             Self::Stop { id } => {
@@ -125,8 +125,14 @@ impl Recoveries {
 }
 
 impl Range {
-    async fn run(self, what: &str, mut body: Value, json: bool) -> anyhow::Result<bool> {
-        let api = Api::of(&Stack::local()?)?;
+    async fn run(
+        self,
+        on: &Target,
+        what: &str,
+        mut body: Value,
+        json: bool,
+    ) -> anyhow::Result<bool> {
+        let api = Api::of(&on.open().await?)?;
         body["from"] = self.from.to_string().into();
         body["to"] = self.to.to_string().into();
         body["dry_run"] = self.dry_run.into();

@@ -7,7 +7,7 @@ use domain::view;
 use serde_json::json;
 
 use crate::output::{self, dim, plain, verdict};
-use crate::stack::Stack;
+use crate::stack::{Stack, Target};
 
 #[derive(Subcommand)]
 pub enum Keys {
@@ -39,11 +39,11 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 impl Keys {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
         match self {
-            Self::Create { scope, name } => create(scope, name, json).await,
-            Self::List => list(json).await,
-            Self::Revoke { id } => revoke(&id, json).await,
+            Self::Create { scope, name } => create(on, scope, name, json).await,
+            Self::List => list(on, json).await,
+            Self::Revoke { id } => revoke(on, &id, json).await,
         }
     }
 }
@@ -61,8 +61,13 @@ pub async fn make(
     Ok((key, record))
 }
 
-async fn create(scope: Scope, name: Option<String>, json: bool) -> anyhow::Result<bool> {
-    let (key, record) = make(&Stack::local()?, scope, name).await?;
+async fn create(
+    on: &Target,
+    scope: Scope,
+    name: Option<String>,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let (key, record) = make(&on.open().await?, scope, name).await?;
     if json {
         output::json(&json!({"id": record.id, "key": key.reveal()}));
     } else {
@@ -72,8 +77,8 @@ async fn create(scope: Scope, name: Option<String>, json: bool) -> anyhow::Resul
     Ok(true)
 }
 
-async fn list(json: bool) -> anyhow::Result<bool> {
-    let keys = Stack::local()?.store()?.all_api_keys().await?;
+async fn list(on: &Target, json: bool) -> anyhow::Result<bool> {
+    let keys = on.open().await?.store()?.all_api_keys().await?;
     if json {
         output::json(&json!({"data": keys.iter().map(view::api_key).collect::<Vec<_>>()}));
         return Ok(true);
@@ -98,9 +103,9 @@ async fn list(json: bool) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-async fn revoke(id: &str, json: bool) -> anyhow::Result<bool> {
+async fn revoke(on: &Target, id: &str, json: bool) -> anyhow::Result<bool> {
     let now = aws::clock::SystemClock.now();
-    let found = Stack::local()?.store()?.revoke_api_key(id, now).await?;
+    let found = on.open().await?.store()?.revoke_api_key(id, now).await?;
     if json {
         output::json(&json!({"id": id, "revoked": found}));
     } else if found {

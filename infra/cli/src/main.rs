@@ -1,8 +1,8 @@
 //! `webhooks`: send and check events, register endpoints, read deliveries, run the demo.
 //!
-//! Against the local stack that `cargo local` described in `.local/stack.json`. Exit codes: 0
-//! fine; 1 the answer is no (an event was refused, nothing was found); 2 wrong usage; 3 it could
-//! not be done.
+//! Against the local stack that `cargo local` described in `.local/stack.json`, or against one on
+//! AWS, `--stack NAME`. Exit codes: 0 fine; 1 the answer is no (an event was refused, nothing was
+//! found); 2 wrong usage; 3 it could not be done.
 
 mod api;
 mod audit;
@@ -26,14 +26,17 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use cli::{bar, output};
 use domain::endpoint::register::FieldError;
+use stack::Target;
 
-/// Rackwave webhook delivery: the local stack and the ops commands.
+/// Rackwave webhook delivery: the local stack, and the ops commands on it or on a stack on AWS.
 #[derive(Parser)]
 #[command(name = "webhooks", version, after_help = EXAMPLES)]
 struct Cli {
     /// Answer in JSON, for programs.
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten)]
+    on: Target,
     #[command(subcommand)]
     command: Command,
 }
@@ -58,6 +61,8 @@ Examples:
   webhooks audit                             is every event delivered or about to be
   webhooks doctor                            how is the stack, and where to look
   webhooks redrive --yes                     put dead letters back to work
+  webhooks doctor --stack rackwave-webhooks --profile ops
+                                             any of these, on a stack on AWS
 
 Exit codes: 0 fine, 1 the answer is no (an event or a field was refused, nothing was found),
 2 wrong usage, 3 it could not be done.";
@@ -103,24 +108,24 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Cli { json, command } = Cli::parse();
+    let Cli { json, on, command } = Cli::parse();
     let done = match command {
-        Command::Send(send) => send.run(json).await,
+        Command::Send(send) => send.run(&on, json).await,
         Command::Validate(validate) => validate.run(json),
-        Command::Endpoints(endpoints) => endpoints.run(json).await,
-        Command::Deliveries(deliveries) => deliveries.run(json).await,
-        Command::Recover(recover) => recover.run(json).await,
-        Command::Cancel(cancel) => cancel.run(json).await,
-        Command::Recoveries(recoveries) => recoveries.run(json).await,
-        Command::Report(report) => report.run(json).await,
-        Command::Why(why) => why.run(json).await,
-        Command::Keys(keys) => keys.run(json).await,
+        Command::Endpoints(endpoints) => endpoints.run(&on, json).await,
+        Command::Deliveries(deliveries) => deliveries.run(&on, json).await,
+        Command::Recover(recover) => recover.run(&on, json).await,
+        Command::Cancel(cancel) => cancel.run(&on, json).await,
+        Command::Recoveries(recoveries) => recoveries.run(&on, json).await,
+        Command::Report(report) => report.run(&on, json).await,
+        Command::Why(why) => why.run(&on, json).await,
+        Command::Keys(keys) => keys.run(&on, json).await,
         Command::CheckUrl(check) => check.run(json),
-        Command::Audit(audit) => audit.run(json).await,
-        Command::Doctor(doctor) => doctor.run(json).await,
-        Command::Rejected(rejected) => rejected.run(json).await,
-        Command::Redrive(redrive) => redrive.run(json).await,
-        Command::Demo(demo) => demo.run(json).await,
+        Command::Audit(audit) => audit.run(&on, json).await,
+        Command::Doctor(doctor) => doctor.run(&on, json).await,
+        Command::Rejected(rejected) => rejected.run(&on, json).await,
+        Command::Redrive(redrive) => redrive.run(&on, json).await,
+        Command::Demo(demo) => demo.run(&on, json).await,
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

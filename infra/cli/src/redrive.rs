@@ -6,7 +6,7 @@ use domain::ports::{DeadLetters as _, Dlq};
 use serde_json::json;
 
 use crate::output::{self, plain};
-use crate::stack::Stack;
+use crate::stack::Target;
 
 /// Messages moved out of one queue at most, so that what comes back at once cannot go round for
 /// ever.
@@ -54,8 +54,8 @@ struct Moved {
 }
 
 impl Redrive {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
-        let queues = Stack::local()?.queues()?;
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
+        let queues = on.open().await?.queues()?;
         let wanted = Which::ALL.into_iter().filter(|w| self.queue.is_none_or(|only| only == *w));
         let mut rows = Vec::new();
         for (dlq, from, to) in wanted.map(Which::queue) {

@@ -8,7 +8,7 @@ use domain::envelope::{RejectionCode, parse_body, presumed_event_id};
 use serde_json::{Value, json};
 
 use crate::output::{self, dim, plain, verdict};
-use crate::stack::Stack;
+use crate::stack::Target;
 
 /// Looked at in one run.
 const AT_MOST: usize = 10_000;
@@ -29,8 +29,8 @@ pub enum Rejected {
 }
 
 impl Rejected {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
-        let queues = Stack::local()?.queues()?;
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
+        let queues = on.open().await?.queues()?;
         let found = all(&queues).await?;
         let done = match self {
             Self::List => {

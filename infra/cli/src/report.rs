@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Answer, Api, text};
 use crate::output::{self, Cell, dim, plain, status_words};
-use crate::stack::Stack;
+use crate::stack::Target;
 use crate::when::moment;
 
 /// Every stored event of an account in a window, and what became of each delivery.
@@ -35,8 +35,8 @@ pub struct Report {
 }
 
 impl Report {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
-        let api = Api::of(&Stack::local()?)?;
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
+        let api = Api::of(&on.open().await?)?;
         if self.csv {
             self.print_csv(&api).await?;
             return Ok(true);

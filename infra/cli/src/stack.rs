@@ -1,70 +1,112 @@
 //! The stack that a command works on.
 
+mod local;
+mod on_aws;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use aws::dynamo::{Store, Table, Tables};
 use aws::sqs::{Queue, QueueUrls, Queues};
-use domain::target::TargetRules;
-use serde::Deserialize;
+use aws_config::SdkConfig;
+use clap::Args;
 
-/// Points at another description than the nearest `.local/stack.json`.
-const STACK_FILE: &str = "WEBHOOKS_STACK_FILE";
+use on_aws::Logs;
+
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 
-/// A running stack, as `cargo local` describes it.
-#[derive(Deserialize)]
+/// Which stack a command works on.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Which stack (the local one unless said otherwise)")]
+pub struct Target {
+    /// A stack on AWS, by its name in CloudFormation. Credentials and region are found as the AWS
+    /// CLI finds them.
+    #[arg(long, global = true, value_name = "NAME")]
+    stack: Option<String>,
+    /// Its region, if not the usual one.
+    #[arg(long, global = true, value_name = "REGION")]
+    region: Option<String>,
+    /// A profile of the AWS CLI's configuration.
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// Where the API's key stands, for commands that call the API; otherwise it is taken from
+    /// WEBHOOKS_API_KEY. Never an argument: those can be seen by everybody on the machine.
+    #[arg(long, global = true, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+impl Target {
+    /// Finds the stack.
+    pub async fn open(&self) -> anyhow::Result<Stack> {
+        match &self.stack {
+            Some(name) => on_aws::open(name, self).await,
+            None => self.open_local(),
+        }
+    }
+
+    /// The local stack; for what makes no sense on another one.
+    pub fn only_local(&self) -> anyhow::Result<Stack> {
+        ensure!(self.stack.is_none(), "this is for the local stack alone");
+        self.open_local()
+    }
+
+    fn open_local(&self) -> anyhow::Result<Stack> {
+        let meant = self.region.is_some() || self.profile.is_some() || self.key_file.is_some();
+        ensure!(!meant, "--region, --profile and --key-file are for --stack NAME");
+        local::open()
+    }
+}
+
+/// A running stack.
 pub struct Stack {
-    endpoint_url: String,
-    region: String,
-    /// Where the delivery-log page is, if the stack has one.
-    pub api_url: Option<String>,
-    /// Opens the API.
-    pub operator_key: Option<String>,
+    config: SdkConfig,
     outputs: BTreeMap<String, String>,
-    /// The folder that the description stands in.
-    #[serde(skip)]
-    home: PathBuf,
+    api_url: Option<String>,
+    key: Key,
+    logs: Logs,
+}
+
+/// What opens the API.
+enum Key {
+    Known(String),
+    /// There is none, and this is how to have one.
+    Missing(&'static str),
 }
 
 impl Stack {
-    /// The local stack of the clone that the command runs in.
-    pub fn local() -> anyhow::Result<Self> {
-        let path =
-            path().context("no local stack is running here; start one with `cargo local`")?;
-        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let mut stack: Self = serde_json::from_str(&text)
-            .with_context(|| format!("{} does not describe a stack", path.display()))?;
-        stack.home = path.parent().map(PathBuf::from).unwrap_or_default();
-        stack.answers().with_context(|| {
-            format!(
-                "the stack that {} describes is gone; `cargo local` starts a new one",
-                path.display()
-            )
-        })?;
-        Ok(stack)
-    }
-
-    /// Whether anybody listens there: a refused connection is a clearer answer than a time-out.
-    fn answers(&self) -> std::io::Result<()> {
-        let address = self.endpoint_url.trim_start_matches("http://").trim_end_matches('/');
-        std::net::TcpStream::connect(address).map(|_| ())
-    }
-
     /// An output of the stack.
     pub fn output(&self, name: &str) -> anyhow::Result<String> {
         self.outputs.get(name).cloned().with_context(|| format!("the stack has no output {name}"))
     }
 
-    /// Everything a function has logged, as far as it is kept; empty if it has not run yet.
-    pub fn log(&self, function: &str) -> anyhow::Result<String> {
-        let path = self.home.join("logs").join(format!("{}.log", self.output(function)?));
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-            Err(error) => Err(error).with_context(|| path.display().to_string()),
+    /// Where its API and its page are, if it has them; ends in a slash.
+    pub fn api_url(&self) -> Option<&str> {
+        self.api_url.as_deref()
+    }
+
+    /// The key for the API.
+    pub fn key(&self) -> anyhow::Result<&str> {
+        match &self.key {
+            Key::Known(key) => Ok(key),
+            Key::Missing(why) => Err(anyhow::anyhow!(*why)),
+        }
+    }
+
+    /// The lines of a function's log with a word in them, oldest first, as far as they are kept
+    /// and not older than `within`.
+    pub async fn log(
+        &self,
+        function: Function,
+        word: &str,
+        within: Duration,
+    ) -> anyhow::Result<String> {
+        match &self.logs {
+            Logs::Files(folder) => local::log(folder, &self.output(function.output())?, word),
+            Logs::CloudWatch { stack } => {
+                on_aws::log(&self.config, stack, function, word, within).await
+            }
         }
     }
 
@@ -80,7 +122,7 @@ impl Stack {
         ];
         let named = tables.into_iter().map(|(table, output)| Ok((table, self.output(output)?)));
         let tables = Tables::new(named.collect::<anyhow::Result<Vec<_>>>()?);
-        Ok(Store::new(&self.config(), tables, RETENTION))
+        Ok(Store::new(&self.config, tables, RETENTION))
     }
 
     /// Its queues.
@@ -96,23 +138,33 @@ impl Stack {
         ];
         let named = queues.into_iter().map(|(queue, output)| Ok((queue, self.output(output)?)));
         let urls = QueueUrls::new(named.collect::<anyhow::Result<Vec<_>>>()?);
-        Ok(Queues::new(&self.config(), urls))
-    }
-
-    /// What URLs it takes.
-    pub fn target_rules(&self) -> TargetRules {
-        TargetRules::InsecureForLocal
-    }
-
-    fn config(&self) -> aws_config::SdkConfig {
-        aws::config::emulator(&self.endpoint_url, &self.region)
+        Ok(Queues::new(&self.config, urls))
     }
 }
 
-fn path() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os(STACK_FILE) {
-        return Some(path.into());
+/// A function whose log is read.
+#[derive(Debug, Clone, Copy)]
+pub enum Function {
+    Ingest,
+    Sweeper,
+    Daily,
+}
+
+impl Function {
+    fn output(self) -> &'static str {
+        match self {
+            Function::Ingest => "IngestFunction",
+            Function::Sweeper => "SweeperFunction",
+            Function::Daily => "DailyFunction",
+        }
     }
-    let here = std::env::current_dir().ok()?;
-    here.ancestors().map(|folder| folder.join(".local/stack.json")).find(|path| path.is_file())
+
+    /// The last part of its log group's name.
+    fn log(self) -> &'static str {
+        match self {
+            Function::Ingest => "ingest",
+            Function::Sweeper => "sweeper",
+            Function::Daily => "daily",
+        }
+    }
 }

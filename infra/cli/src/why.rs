@@ -14,11 +14,13 @@ use domain::view;
 use serde_json::{Value, json};
 
 use crate::output::{self, dim, outcome, plain, status};
-use crate::stack::Stack;
+use crate::stack::{Function, Target};
 
 /// Ingest puts the deliveries on record right after the event; killed in between, it does so when
 /// the event comes again after six minutes.
 const ON_RECORD_WITHIN: Duration = Duration::from_secs(600);
+/// How far back the log is searched on AWS: an event comes within the time that its queue keeps it.
+const HEARD_WITHIN: Duration = Duration::from_secs(7 * 86_400);
 
 #[derive(Args)]
 pub struct Why {
@@ -37,7 +39,7 @@ fn product(text: &str) -> Result<Product, String> {
 }
 
 impl Why {
-    pub async fn run(self, json: bool) -> anyhow::Result<bool> {
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
         let id = match (&self.account, self.product) {
             (Some(account), Some(product)) => derive_event_id_of(account, product, &self.id),
             (_, _) => match EventId::parse(&self.id) {
@@ -48,9 +50,9 @@ impl Why {
                 ),
             },
         };
-        let stack = Stack::local()?;
+        let stack = on.open().await?;
         let store = stack.store()?;
-        let heard = Heard::of(&id, &stack.log("IngestFunction")?);
+        let heard = Heard::of(&id, &stack.log(Function::Ingest, id.as_str(), HEARD_WITHIN).await?);
         let Some(event) = store.event(&id).await? else {
             return Ok(unknown(&id, &heard, json));
         };

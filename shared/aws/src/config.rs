@@ -43,16 +43,20 @@ pub fn load() -> SettingResult<SdkConfig> {
     })
 }
 
-/// For a person at a terminal: profiles, assumed roles and whatever else the AWS CLI knows.
-pub async fn load_profile(profile: Option<&str>) -> SdkConfig {
-    let loader = aws_config::defaults(BehaviorVersion::latest())
+/// For a person at a terminal: credentials and region from the environment, profiles, assumed
+/// roles, and what else the AWS CLI knows, unless a profile or a region is named.
+pub async fn load_profile(profile: Option<&str>, region: Option<String>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
         .timeout_config(timeouts())
         .retry_config(retries());
-    match profile {
-        Some(name) => loader.profile_name(name).load().await,
-        None => loader.load().await,
+    if let Some(name) = profile {
+        loader = loader.profile_name(name);
     }
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region));
+    }
+    loader.load().await
 }
 
 /// For the local emulator: the same credentials for everybody, nothing from the environment.

@@ -3,6 +3,7 @@
 mod again;
 mod api;
 mod audit;
+mod by_name;
 mod cli;
 mod events;
 mod failures;

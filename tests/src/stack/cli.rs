@@ -10,7 +10,10 @@ use super::{Stack, built, emulator};
 
 /// The built CLI, pointed at a stack.
 pub struct Cli {
-    description: PathBuf,
+    /// Files that go with it.
+    files: Vec<PathBuf>,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Cli {
@@ -22,11 +25,45 @@ impl Cli {
             "api_url": operator.url, "operator_key": operator.key,
             "outputs": stack.outputs.outputs,
         });
-        let name = format!("webhooks-{}-{}.json", std::process::id(), stack.outputs.name);
-        let path = std::env::temp_dir().join(name);
-        let mut file = std::fs::File::create(&path).expect("a file");
-        file.write_all(description.to_string().as_bytes()).expect("written");
-        Self { description: path }
+        let path = stack.file("json", &description.to_string());
+        let environment = vec![("WEBHOOKS_STACK_FILE", path.display().to_string())];
+        Self { files: vec![path], arguments: Vec::new(), environment }
+    }
+
+    /// As ops use it on a stack on AWS: by its name, with the SDK's environment and an API key.
+    /// The API is called through TLS, as nothing else but the emulator is.
+    pub async fn by_name(stack: &Stack) -> Self {
+        let operator = stack.client("operator").await;
+        let tls = super::tls::Front::of(emulator().endpoint_url()).await;
+        let certificate = stack.file("pem", &tls.certificate);
+        let path = operator.url.strip_prefix(emulator().endpoint_url()).expect("the API's path");
+        let text = |text: &str| text.to_owned();
+        let environment = vec![
+            ("AWS_ENDPOINT_URL", text(emulator().endpoint_url())),
+            ("AWS_REGION", text(local::Emulator::REGION)),
+            ("AWS_ACCESS_KEY_ID", text("test")),
+            ("AWS_SECRET_ACCESS_KEY", text("test")),
+            ("WEBHOOKS_API_KEY", operator.key.clone().expect("a key")),
+            ("WEBHOOKS_API_URL", format!("https://localhost:{}{path}", tls.port)),
+            ("SSL_CERT_FILE", certificate.display().to_string()),
+        ];
+        let arguments = vec![text("--stack"), stack.outputs.name.clone()];
+        Self { files: vec![certificate], arguments, environment }
+    }
+
+    /// The same with something else in its environment; empty: without it.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.retain(|(known, _)| *known != name);
+        if !value.is_empty() {
+            self.environment.push((name, value.to_owned()));
+        }
+        self
+    }
+
+    /// The same, for a stack of another name.
+    pub fn named(mut self, name: &str) -> Self {
+        self.arguments = vec!["--stack".to_owned(), name.to_owned()];
+        self
     }
 
     /// Runs it to its end.
@@ -58,13 +95,27 @@ impl Cli {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(built().join(local::binaries::CLI));
-        command.args(arguments).env("WEBHOOKS_STACK_FILE", &self.description).stdin(Stdio::null());
+        command.args(arguments).args(&self.arguments).stdin(Stdio::null());
+        command.env_remove("AWS_PROFILE").envs(self.environment.iter().cloned());
         command
+    }
+}
+
+impl Stack {
+    /// A file that goes with the stack.
+    fn file(&self, extension: &str, text: &str) -> PathBuf {
+        let name = format!("webhooks-{}-{}.{extension}", std::process::id(), self.outputs.name);
+        let path = std::env::temp_dir().join(name);
+        let mut file = std::fs::File::create(&path).expect("a file");
+        file.write_all(text.as_bytes()).expect("written");
+        path
     }
 }
 
 impl Drop for Cli {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.description);
+        for file in &self.files {
+            let _ = std::fs::remove_file(file);
+        }
     }
 }

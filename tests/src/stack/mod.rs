@@ -4,6 +4,7 @@ mod cli;
 mod customer;
 mod http;
 mod post;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::future::Future;

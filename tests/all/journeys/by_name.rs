@@ -1,0 +1,93 @@
+//! The CLI on a stack that it finds by its name, as ops use it on AWS: CloudFormation says where
+//! everything is, the log is CloudWatch's, and the API is called over TLS with a key.
+
+use domain::delivery::Status;
+use serde_json::json;
+use tests::stack::{Cli, Customer, Stack, until};
+
+use super::{event, event_id};
+
+const ACCOUNT: &str = "acct_1";
+
+fn complained(cli: &Cli, arguments: &[&str]) -> (Option<i32>, String) {
+    let done = cli.run(arguments);
+    (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_is_found_by_its_name() {
+    let stack = Stack::deploy("journey-by-name", &[]);
+    let customer = Customer::start().await;
+    let cli = Cli::by_name(&stack).await;
+    let create = ["endpoints", "create", "--account", ACCOUNT, "--url", &customer.url()];
+    let rest = ["--event-types", "email.*", "--alert-email", "owner@example.com"];
+    let (code, endpoint) = cli.json(&[&create[..], &rest].concat());
+    assert_eq!((code, &endpoint["account_id"]), (0, &json!(ACCOUNT)), "by the API");
+    let endpoint = endpoint["id"].as_str().expect("an id").to_owned();
+    let (code, found) = cli.json(&["endpoints", "list"]);
+    assert_eq!((code, &found["data"][0]["id"]), (0, &json!(endpoint)), "by the table");
+
+    let (code, sent) = cli.json(&["send", "--account", ACCOUNT]);
+    assert_eq!((code, &sent["messages"]), (0, &json!(1)));
+    customer.received(1).await;
+    let id = sent["event_ids"][0].as_str().expect("an id");
+    let succeeded = Status::Succeeded.as_str();
+    until("the delivery on record", || async {
+        let (_, why) = cli.json(&["why", id]);
+        (why["deliveries"][0]["status"] == succeeded).then_some(())
+    })
+    .await;
+    let unwanted = event("unwanted", "acct_nobody", "{}");
+    stack.send(&unwanted).await;
+    let unwanted = event_id(&unwanted).to_string();
+    until("the log's word", || async {
+        let (code, why) = cli.json(&["why", &unwanted]);
+        let words = why["verdict"].as_str().unwrap_or_default().to_owned();
+        (code == 0 && words.starts_with("Not wanted")).then_some(())
+    })
+    .await;
+
+    stack.sweep();
+    let (code, seen) = cli.json(&["doctor"]);
+    assert_eq!((code, &seen["well"]), (0, &json!(true)), "{seen}");
+    assert!(seen["sweeper"]["at"].is_string(), "the last run, by the log: {seen}");
+    let (code, report) = cli.json(&["report", "--account", ACCOUNT, "--from", "1h"]);
+    assert_eq!((code, &report["totals"]["succeeded"]), (0, &json!(1)), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_said() {
+    let stack = Stack::deploy("journey-by-name-not", &[]);
+    let report = ["report", "--account", ACCOUNT, "--from", "1h"];
+    let cli = Cli::by_name(&stack).await;
+    let key = cli.json(&["keys", "create", "--scope", "operator"]).1["key"].clone();
+    let file = std::env::temp_dir().join(format!("webhooks-{}.key", std::process::id()));
+    std::fs::write(&file, format!("{}\n", key.as_str().expect("a key"))).expect("written");
+    let from_file = [&report[..], &["--key-file", file.to_str().expect("text")]].concat();
+
+    let cli = cli.with("WEBHOOKS_API_KEY", "");
+    let (code, said) = complained(&cli, &report);
+    assert!(code == Some(3) && said.contains("set WEBHOOKS_API_KEY"), "{code:?} {said}");
+    assert_eq!(cli.run(&from_file).status.code(), Some(0), "a key from a file");
+    std::fs::remove_file(&file).expect("removed");
+    let (code, said) = complained(&cli, &from_file);
+    assert!(code == Some(3) && said.contains("No such file"), "{code:?} {said}");
+    assert_eq!(cli.run(&["endpoints", "list"]).status.code(), Some(0), "needs no key");
+    let (code, said) = complained(&cli, &["demo", "break"]);
+    assert!(code == Some(3) && said.contains("local stack alone"), "{code:?} {said}");
+
+    let cli = cli.with("WEBHOOKS_API_KEY", "rwk_nonsense");
+    let (code, said) = complained(&cli, &report);
+    assert!(code == Some(3) && said.contains("holds no API key"), "{code:?} {said}");
+    assert!(!said.contains("nonsense"), "it is not shown");
+    let cli = cli.with("WEBHOOKS_API_KEY", key.as_str().expect("a key"));
+    let cli = cli.with("WEBHOOKS_API_URL", "http://hooks.example.com/");
+    let (code, said) = complained(&cli, &report);
+    assert!(code == Some(3) && said.contains("is not https"), "{code:?} {said}");
+
+    let local = Cli::of(&stack).await;
+    let (code, said) = complained(&local, &["endpoints", "list", "--region", "eu-west-1"]);
+    assert!(code == Some(3) && said.contains("are for --stack"), "{code:?} {said}");
+    let (code, said) = complained(&cli.named("no-such-stack"), &["doctor"]);
+    assert!(code == Some(3) && said.contains("no-such-stack is not found"), "{code:?} {said}");
+}
