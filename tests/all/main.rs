@@ -9,6 +9,7 @@ mod health;
 mod ingest;
 mod journeys;
 mod lanes;
+mod leaks;
 mod page;
 mod sender;
 mod simulator;

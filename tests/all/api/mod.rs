@@ -75,6 +75,16 @@ fn follower(world: &World, link: &str) -> Client {
 }
 
 impl Client {
+    /// Its key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Where it is.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     /// Makes a portal link and follows it.
     #[track_caller]
     pub fn follow(&self, link: &Value) -> Self {

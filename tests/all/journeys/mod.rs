@@ -10,6 +10,7 @@ mod failures;
 mod formats;
 mod fuzz;
 mod health;
+mod leaks;
 mod receivers;
 mod schedule;
 mod test_events;

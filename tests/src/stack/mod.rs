@@ -279,6 +279,12 @@ impl Stack {
         emulator().invoke(function, &serde_json::json!({})).unwrap_or_else(|e| panic!("{e}"))
     }
 
+    /// One run of daily; answers its figures.
+    pub fn daily(&self) -> serde_json::Value {
+        let function = self.output("DailyFunction");
+        emulator().invoke(function, &serde_json::json!({})).unwrap_or_else(|e| panic!("{e}"))
+    }
+
     /// Runs the sweeper until a delivery is as wanted.
     pub async fn sweep_until(
         &self,
