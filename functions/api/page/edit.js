@@ -135,17 +135,23 @@ function choose(name, label, options, value = '', help = '') {
 
 function headers(names = []) {
   const input = el('textarea', { rows: 3, spellcheck: 'false', placeholder: 'X-Tenant: seven' });
+  const none = el('input', { type: 'checkbox' });
   const help = names.length
-    ? `Now sent: ${names.join(', ')}. Their values cannot be read again; what you write ` +
-      `here takes their place.`
+    ? [
+        `Now sent: ${names.join(', ')}. Their values cannot be read again; what you write here ` +
+          'takes their place. Another URL needs them anew. ',
+        el('label', { class: 'choice' }, none, 'Send none of them'),
+      ]
     : 'One a line, name and value. Values cannot be read again.';
   const read = () => {
+    if (none.checked) return { headers: {} };
     const lines = input.value.split('\n').filter((line) => line.trim());
     const pair = (line) => [line.split(':')[0].trim(), line.split(':').slice(1).join(':').trim()];
     return lines.length ? { headers: Object.fromEntries(lines.map(pair)) } : {};
   };
   return {
     name: 'headers',
+    label: 'Custom headers',
     value: read,
     isSet: names.length > 0,
     ...around('Custom headers', input, help),

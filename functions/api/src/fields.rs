@@ -87,6 +87,7 @@ impl Fields {
         if let Some(value) = self.0.remove("headers") {
             let rule = "must be an object of names and string values";
             registration.headers = must("headers", pairs(value), rule)?;
+            registration.headers_kept = false;
         }
         self.clearable("product", &mut registration.product)?;
         self.clearable("platform_id", &mut registration.platform_id)?;

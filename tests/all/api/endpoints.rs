@@ -45,6 +45,31 @@ fn an_edit_changes_what_is_given_and_null_clears() {
 }
 
 #[test]
+fn hidden_header_values_do_not_follow_the_url() {
+    let (world, client, path) = one("account:acct_1");
+    let operator = self::client(&world, "operator");
+    let followed = |body: &Value| operator.follow(body);
+    let account = followed(&json!({"account_id": "acct_1", "expires_in": 60}));
+    let id = path.rsplit('/').next().expect("an id");
+    let link = json!({"account_id": "acct_1", "endpoint_id": id, "expires_in": 60});
+    let endpoint = followed(&link);
+    let patch = |client: &Client, body: Value| client.call("PATCH", &path, Some(&body), &[]);
+    patch(&client, json!({"headers": {"Authorization": "Bearer s3cret"}}));
+    let elsewhere = "https://evil.example/";
+    for caller in [&client, &operator, &account, &endpoint] {
+        let refused = patch(caller, json!({"url": elsewhere}));
+        assert_eq!(refused.error(), (400, "invalid_field"));
+        assert_eq!(refused.body["field"], "headers");
+    }
+    let kept = world.state().endpoints[0].clone();
+    assert_ne!(kept.url, elsewhere);
+    assert_eq!(patch(&endpoint, json!({"url": kept.url})).status, 200, "it is there already");
+    let moved = patch(&endpoint, json!({"url": elsewhere, "headers": {}}));
+    assert_eq!((moved.status, &moved.body["headers"]), (200, &json!([])));
+    assert_eq!(world.state().endpoints[0].headers, []);
+}
+
+#[test]
 fn of_two_changes_at_once_one_is_told() {
     for (method, below, body) in [
         ("PATCH", "", json!({"description": "mine"})),

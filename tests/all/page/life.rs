@@ -143,6 +143,19 @@ async fn edit_and_delete() {
     desk.sees_sent("e1", "succeeded").await;
     assert_eq!(desk.customer.received(1).await[0].header("x-tenant"), "seven");
 
+    // Another place gets no value that nobody here can read.
+    page.click(button("Edit")).await;
+    let elsewhere = format!("{}elsewhere", desk.customer.url());
+    page.fill(field("URL"), &elsewhere).await;
+    page.click(button("Save")).await;
+    page.sees(text("Custom headers must be given anew with another url")).await;
+    page.click(field("Send none of them")).await;
+    page.click(button("Save")).await;
+    page.sees(role("heading", &elsewhere)).await;
+    desk.sees_sent("e2", "succeeded").await;
+    let there = desk.customer.received(2).await.remove(1);
+    assert!(!there.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("x-tenant")));
+
     page.click(button("Edit")).await;
     page.click(button("Delete endpoint")).await;
     page.click(button("Delete endpoint").within(&role("dialog", "Delete this endpoint?"))).await;

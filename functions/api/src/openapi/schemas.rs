@@ -11,6 +11,10 @@ use serde_json::{Map, Value, json};
 /// What `alert_email` may be, see [`domain::endpoint::register`].
 const ADDRESS: &str = "^[!#-'*+./0-9=?A-Z^-~-]+@[!#-'*+./0-9=?A-Z^-~-]*[.][!#-'*+./0-9=?A-Z^-~-]*$";
 
+/// Decision 0025.
+const HEADERS_MOVE: &str = "All custom headers, in place of those there are; `{}` for none. Needed \
+    with another `url` if there are any: their hidden values do not move along";
+
 /// No control characters.
 const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
@@ -173,6 +177,7 @@ fn endpoints() -> Value {
     let account = [("account_id?", text(Some("^[A-Za-z0-9_-]{1,64}$")))];
     let mut change = object(&settings);
     change["required"] = json!([]);
+    change["properties"]["headers"]["description"] = HEADERS_MOVE.into();
     let warnings = ("warnings?", list_of(text(None)));
     let missed =
         object(&[("skipped", number()), ("failed", number()), ("from", time()), ("to", time())]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::endpoint::notice::{Channel, EndpointNotice, Happening};
-use crate::endpoint::register::{FieldError, Registration};
+use crate::endpoint::register::{FieldError, Registration, refuse};
 use crate::endpoint::{DisabledReason, Endpoint, EndpointState};
 use crate::health::Health;
 use crate::limits::NOTICES_PENDING;
@@ -25,6 +25,7 @@ impl Registration {
             platform_id: endpoint.platform_id.clone(),
             description: endpoint.description.clone(),
             headers: endpoint.headers.iter().map(header).collect(),
+            headers_kept: true,
             max_per_second: endpoint.max_per_second,
         }
     }
@@ -34,14 +35,20 @@ impl Endpoint {
     /// With other settings, from `now` on; whether it is enabled is not one of them.
     ///
     /// # Errors
-    /// The first field that breaks its rule.
+    /// The first field that breaks its rule. `headers`, if their values would follow the URL to
+    /// another place: nobody can read them, so nobody shall have them sent where they like.
     pub fn edited(
         &self,
         wanted: Registration,
         rules: TargetRules,
         now: Timestamp,
     ) -> Result<Self, FieldError> {
+        let kept = wanted.headers_kept && !self.headers.is_empty();
         let checked = wanted.check(self.id.clone(), rules, now)?;
+        if kept && checked.url != self.url {
+            let rule = "must be given anew with another url: hidden values do not move along";
+            return Err(refuse("headers", rule));
+        }
         Ok(Self {
             account_id: self.account_id.clone(),
             state: self.state,
@@ -122,6 +129,7 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::CustomHeader;
     use crate::endpoint::tests::endpoint;
 
     fn later() -> Timestamp {
@@ -171,5 +179,39 @@ mod tests {
         let wanted = Registration { alert_email: "x".into(), ..Registration::of(&first) };
         let error = first.edited(wanted, TargetRules::PublicHttps, later()).expect_err("bad");
         assert_eq!(error.field, "alert_email");
+    }
+
+    #[test]
+    fn hidden_header_values_do_not_follow_the_url() {
+        let mut first = endpoint("ep_1", &["*"]);
+        first.url = "https://hooks.example.com/in".into();
+        let secret = CustomHeader { name: "Authorization".into(), value: "Bearer s3cret".into() };
+        first.headers = vec![secret];
+        let moved = |first: &Endpoint, url: &str, headers: Option<&[(String, String)]>| {
+            let mut wanted = Registration { url: url.into(), ..Registration::of(first) };
+            if let Some(given) = headers {
+                (wanted.headers, wanted.headers_kept) = (given.to_vec(), false);
+            }
+            first.edited(wanted, TargetRules::PublicHttps, later())
+        };
+        // Another host, port, path, query: each can be another's place.
+        for url in [
+            "https://evil.example/in",
+            "https://hooks.example.com:8443/in",
+            "https://hooks.example.com/other",
+            "https://hooks.example.com/in?x=1",
+        ] {
+            let error = moved(&first, url, None).expect_err("they would go along");
+            assert_eq!(error.field, "headers", "{url}");
+            assert_eq!(moved(&first, url, Some(&[])).expect("none").headers, []);
+            let given = [("Authorization".to_owned(), "Bearer mine".to_owned())];
+            let there = moved(&first, url, Some(&given)).expect("the caller's own");
+            assert_eq!(there.headers[0].value, "Bearer mine");
+        }
+        // The same place, spelled otherwise; and an endpoint with nothing to hide.
+        let same = moved(&first, "HTTPS://Hooks.example.com:443/in", None).expect("the same");
+        assert_eq!(same.headers, first.headers);
+        first.headers.clear();
+        moved(&first, "https://elsewhere.example/", None).expect("nothing to hide");
     }
 }

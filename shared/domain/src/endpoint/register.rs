@@ -32,6 +32,8 @@ pub struct Registration {
     pub description: Option<String>,
     /// Custom headers, name and value.
     pub headers: Vec<(String, String)>,
+    /// Whether `headers` are those that were there, rather than given by who asks.
+    pub headers_kept: bool,
     /// The most requests a second.
     pub max_per_second: Option<u32>,
 }
@@ -83,7 +85,7 @@ impl Registration {
     }
 }
 
-fn refuse(field: &'static str, rule: &str) -> FieldError {
+pub(super) fn refuse(field: &'static str, rule: &str) -> FieldError {
     FieldError { field, rule: rule.to_owned() }
 }
 
