@@ -68,8 +68,10 @@ async fn list(on: &Target, id: &EndpointId, limit: usize, json: bool) -> anyhow:
         return Ok(false);
     };
     let page = store.log(&LogQuery::newest(id, endpoint.shards, limit)).await?;
+    let more = page.next.is_some();
     if json {
-        output::json(&json!({"data": page.items.iter().map(view::delivery).collect::<Vec<_>>()}));
+        let data: Vec<_> = page.items.iter().map(view::delivery).collect();
+        output::json(&json!({"data": data, "more": more}));
         return Ok(true);
     }
     let row = |d: &Delivery| {
@@ -88,6 +90,9 @@ async fn list(on: &Target, id: &EndpointId, limit: usize, json: bool) -> anyhow:
     let titles =
         ["CREATED", "EVENT", "STATUS", "ATTEMPTS", "LAST ANSWER", "NEXT ATTEMPT", "DELIVERY"];
     output::table(&titles, &rows);
+    if more {
+        output::say!("There are older ones; --limit shows up to 1000.");
+    }
     Ok(true)
 }
 

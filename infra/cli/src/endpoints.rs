@@ -140,6 +140,10 @@ impl Create {
             ("secret", plain(text(&created, "secret"))),
         ]);
         output::say!("The secret is not shown again.");
+        let warnings = created["warnings"].as_array().into_iter().flatten();
+        for warning in warnings.filter_map(Value::as_str) {
+            output::say!("Is that meant? {warning}");
+        }
         Ok(true)
     }
 

@@ -19,6 +19,8 @@ use crate::stack::{Stack, Target};
 
 /// Messages in one request.
 const BATCH: usize = 10;
+/// Events named after sending; of more, the first.
+const NAMED: usize = 3;
 /// The largest file read.
 const FILE_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -77,21 +79,27 @@ impl Send {
             return Ok(false);
         }
         let sent = send(&on.open().await?, &bodies, self.rate).await?;
-        let ids: Vec<String> = bodies
+        let events: Vec<_> = bodies
             .iter()
             .flat_map(|body| parse_body(body))
             .filter_map(|element| element.verdict.ok())
-            .map(|envelope| derive_event_id(&envelope).to_string())
+            .map(|event| (derive_event_id(&event).to_string(), event.source_id))
             .collect();
         if json {
+            let ids: Vec<&String> = events.iter().map(|(id, _)| id).collect();
             output::json(&json!({"messages": sent, "event_ids": ids}));
             return Ok(true);
         }
         let plural = |n: usize| if n == 1 { "" } else { "s" };
-        let (events, s) = (ids.len(), plural(ids.len()));
-        output::say!("on the queue: {sent} message{}, {events} event{s}", plural(sent));
-        for id in ids.iter().take(3) {
-            output::say!("  {id}");
+        let all = events.len();
+        output::say!("on the queue: {sent} message{}, {all} event{}", plural(sent), plural(all));
+        let row = |(id, source): &(String, Option<String>)| {
+            vec![plain(id), source.as_ref().map_or(dim("-"), plain)]
+        };
+        let rows: Vec<_> = events.iter().take(NAMED).map(row).collect();
+        output::table(&["EVENT (webhook-id)", "ITS SOURCE'S ID"], &rows);
+        if all > NAMED {
+            output::say!("and {} more; --json names them all", all - NAMED);
         }
         Ok(true)
     }

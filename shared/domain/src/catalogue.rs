@@ -67,10 +67,17 @@ pub const CATALOGUE: [EventType; 13] = [
 /// What to tell somebody who subscribes to what nobody has published: perhaps a slip of the pen.
 pub fn warnings(patterns: &[EventPattern]) -> Vec<String> {
     let unknown = |pattern: &&EventPattern| !CATALOGUE.iter().any(|e| pattern.matches(e.event));
-    let warn = |pattern: &EventPattern| {
-        format!("no published event matches {pattern}; see GET v1/event-types")
+    patterns.iter().filter(unknown).map(warning).collect()
+}
+
+fn warning(pattern: &EventPattern) -> String {
+    let hint = match EventPattern::parse(&format!("{pattern}.*")) {
+        Ok(family) if CATALOGUE.iter().any(|each| family.matches(each.event)) => {
+            format!("{family} matches all of that family")
+        }
+        Ok(_) | Err(_) => "see GET v1/event-types".to_owned(),
     };
-    patterns.iter().filter(unknown).map(warn).collect()
+    format!("no published event matches {pattern}; {hint}")
 }
 
 #[cfg(test)]
@@ -95,5 +102,12 @@ mod tests {
         let warned = warnings(&patterns(&["email.delivered", "email.deliverd", "fax.*"]));
         assert_eq!(warned.len(), 2);
         assert!(warned[0].contains("email.deliverd") && warned[1].contains("fax.*"));
+    }
+
+    #[test]
+    fn a_family_without_its_star_is_pointed_at() {
+        let email = [EventPattern::parse("email").expect("valid")];
+        let expected = "no published event matches email; email.* matches all of that family";
+        assert_eq!(warnings(&email), [expected]);
     }
 }
