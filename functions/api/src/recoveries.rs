@@ -152,7 +152,9 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
                 let job = self.as_of_now(job, &endpoint).await?;
                 return Ok(Response::json(200, &view::job(&job)));
             }
-            let over = Job { wakes_at: call.now, ..job.over(JobState::Cancelled) };
+            let now = self.as_of_now(job.clone(), &endpoint).await?;
+            let state = if now.is_made() { JobState::Finished } else { JobState::Cancelled };
+            let over = Job { wakes_at: call.now, ..now.over(state) };
             if self.store.save(&job, &over).await? {
                 self.wake_job(&over).await; // to be announced
                 let over = self.as_of_now(over, &endpoint).await?;

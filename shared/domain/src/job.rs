@@ -351,6 +351,14 @@ impl Job {
         self.succeeded + self.failed
     }
 
+    /// Whether nothing is left to stop: every page is done, and nothing is under way any more.
+    pub fn is_made(&self) -> bool {
+        match self.stage {
+            JobStage::Working { .. } => false,
+            JobStage::Counting { .. } => self.done() >= self.total,
+        }
+    }
+
     /// When the sweeper may believe that the step that is due was lost.
     pub fn stalled_at(&self) -> Timestamp {
         self.wakes_at + Duration::from_secs(JOB_STALLED_S)

@@ -196,6 +196,25 @@ fn after_a_cancellation_at_most_one_batch_starts() {
 }
 
 #[test]
+fn a_recovery_with_nothing_left_to_stop_is_finished_however_it_ends() {
+    let world = world_of(60);
+    let operator = client(&world, "operator");
+    let job = operator.post("/v1/endpoints/ep_one/recover", &window());
+    let path = format!("/v1/recoveries/{}", job.body["id"].as_str().expect("an id"));
+    let total = job.body["total"].clone();
+    let mut shown = job.body;
+    while shown["done"] != total {
+        assert_eq!(shown["status"], "running", "its end is noticed only by counting");
+        pass(&world, 1);
+        world.send_due();
+        shown = operator.get(&path).body;
+    }
+    let stopped = operator.post(&format!("{path}/cancel"), &json!({})).body;
+    assert_eq!((&stopped["status"], &stopped["done"]), (&json!("finished"), &total), "{stopped}");
+    assert_eq!(operator.get(&path).body, stopped);
+}
+
+#[test]
 fn what_waits_is_cancelled() {
     let world = world_of(600);
     let operator = client(&world, "operator");
