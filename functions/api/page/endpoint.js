@@ -7,6 +7,7 @@ import { bar, isOpen, read, write } from './filters.js';
 import { LATEST, isDue, latest, log } from './log.js';
 import { notices } from './notices.js';
 import { plain } from './plain.js';
+import { resendAll } from './recover.js';
 import { rotate } from './secrets.js';
 import { strip, SHOWN } from './strip.js';
 import { teach } from './teach.js';
@@ -54,7 +55,7 @@ export async function endpointView({ id, query }, signal) {
     const both = AbortSignal.any([signal, leaveLog.signal]);
     const opened = log(endpoint, filters, both, { empty, changed: (one) => note([one]) });
     table = opened;
-    fill(place, opened.node);
+    fill(place, resendAll(endpoint, filters, told.begun(endpoint)), opened.node);
     await opened.start(page);
   }
 

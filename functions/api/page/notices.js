@@ -30,6 +30,8 @@ export function notices(signal, { enable, moved, reread }) {
   return {
     node: el('div', { class: 'notices' }, standing, progressing, meanwhile, again),
 
+    begun,
+
     /** State that lasts. */
     show(endpoint) {
       const { why, tone } = health(endpoint);

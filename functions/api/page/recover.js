@@ -2,6 +2,7 @@
 import { button, el, fill, freshId, say } from './dom.js';
 import { endpoints, recoveries } from './api.js';
 import { confirm, explain } from './dialog.js';
+import { asQuery } from './filters.js';
 import { recall, remember } from './session.js';
 import { every } from './when.js';
 import { count } from './words.js';
@@ -85,6 +86,24 @@ function tally({ total, done = 0, succeeded = 0, failed = 0 }) {
     `${of} done, ${succeeded.toLocaleString('en')} delivered, ` +
     `${failed.toLocaleString('en')} failed.`
   );
+}
+
+/** Re-sends all that a log of failed or unsent ones shows, and what is older; else null. */
+export function resendAll(endpoint, filters, begun) {
+  const { status, from = '1970-01-01T00:00:00Z', to, event } = asQuery(filters);
+  if (filters.find || event || !['failed', 'skipped'].includes(filters.show)) return null;
+  const label = 'Re-send all';
+  const problem = el('p', { class: 'problem', role: 'alert' });
+  const ask = button(label, async () => {
+    const range = { status, from, to: to ?? new Date().toISOString() };
+    fill(problem);
+    const many = await howMany(endpoint, range);
+    if (!many) return fill(problem, 'Nothing here can be sent again.');
+    const text = `${many} in all, those further down included. Each is sent at once.`;
+    const job = await confirm(`${label}?`, text, label, () => recover(endpoint, range));
+    return job && begun(job);
+  });
+  return el('div', { class: 'actions resend' }, ask, problem);
 }
 
 /** "Re-send missed events", after an endpoint was switched on again. */

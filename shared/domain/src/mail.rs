@@ -153,8 +153,10 @@ fn kept(since: Timestamp, retention: Duration) -> String {
 
 fn way_back(what: Happening, endpoint: &Endpoint) -> Vec<String> {
     let id = &endpoint.id;
-    let recover =
-        format!("Re-send what it missed: Recover on the page, or POST /v1/endpoints/{id}/recover.");
+    let recover = format!(
+        "Re-send what it missed: on the page Failed or Not sent, then Re-send all; or POST \
+         /v1/endpoints/{id}/recover."
+    );
     match what {
         Happening::Disabled | Happening::DisabledByHand | Happening::Enabled => vec![
             format!(

@@ -33,7 +33,7 @@ async fn from_the_log_to_the_cause_in_one_click_and_to_retry_now_in_two() {
     desk.customer.answers(|_| (200, b"stored".to_vec()));
     clicks.click(css(".again")).await;
     assert_eq!(clicks.1, 2, "to Retry Now");
-    page.sees(text("Retry Now: 200 Accepted. Delivered.")).await;
+    page.sees(text("Retry Now: 200 OK. Delivered.")).await;
     page.sees(css(".row[data-status=succeeded]").saying("2 attempts")).await;
     page.sees(css(".timeline li:first-child").saying("Retry NowAttempt 2")).await;
     let received = desk.customer.received(2).await;
@@ -98,6 +98,36 @@ async fn an_endpoint_that_answers_again_is_offered_what_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_that_a_filter_shows_is_sent_again() {
+    let desk = Desk::with_endpoint("page-resend", &[]).await;
+    let page = &desk.page;
+    desk.customer.answers(|_| (500, Vec::new()));
+    for id in ["f1", "f2", "f3"] {
+        desk.sees_sent(id, "retrying").await;
+    }
+    assert_eq!(page.count(button("Re-send all")).await, 0, "not beside what was delivered");
+    page.click(button("Not sent")).await;
+    page.sees(text("Nothing here fits")).await;
+    page.misses(button("Re-send all")).await;
+    page.click(button("Failed")).await;
+    page.fill(css("[list]"), "email.opened").await;
+    page.press("Enter").await;
+    page.misses(button("Re-send all")).await;
+    page.fill(css("[list]"), "").await;
+    page.press("Enter").await;
+    desk.customer.answers(|_| (200, Vec::new()));
+    page.click(button("Re-send all")).await;
+    page.sees(text("3 in all")).await;
+    page.click(button("Re-send all").within(&role("dialog", "Re-send all?"))).await;
+    page.sees(text("Sent again: 3 of 3 done, 3 delivered, 0 failed.")).await;
+    page.waits_for("document.querySelectorAll('.row[data-status=succeeded]').length === 3").await;
+    assert_eq!(desk.customer.received(6).await.len(), 6);
+    page.click(button("Re-send all")).await;
+    page.sees(text("Nothing here can be sent again.")).await;
+    desk.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_picked_up_after_a_reload_and_can_be_stopped() {
     let desk = Desk::with_endpoint("page-stop", &[]).await;
     let (page, path) = (&desk.page, format!("v1/endpoints/{}", desk.endpoint));
@@ -127,7 +157,7 @@ async fn a_test_event_shows_its_outcome() {
     let page = &desk.page;
     page.click(button("Send test event")).await;
     page.click(button("Send")).await;
-    page.sees(css("dialog .timeline").saying("200 Accepted")).await;
+    page.sees(css("dialog .timeline").saying("200 OK")).await;
     let received = desk.customer.received(1).await.remove(0);
     assert_eq!(received.header("X-Webhook-Test"), "true");
     desk.customer.answers(|_| (401, b"who are you?".to_vec()));
