@@ -19,7 +19,7 @@ export function request(delivery) {
       ),
     delivery.headers
       ? headers(delivery.headers)
-      : el('p', { class: 'muted' }, 'Nothing was sent yet. This is what will be:'),
+      : el('p', { class: 'muted' }, 'Nothing was sent. This is what it holds:'),
     payload(delivery),
   );
 }

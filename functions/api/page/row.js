@@ -21,11 +21,12 @@ export function row(delivery, signal, { open = false, changed = () => {} } = {})
     next: el('p', { class: 'c-next' }),
     result: el('p', { class: 'c-result', role: 'status' }),
   };
+  const at = time(delivery.created_at, { seconds: true });
   const toggle = el(
     'button',
     { type: 'button', class: 'toggle', 'aria-expanded': 'false', 'aria-controls': id },
     icon('more'),
-    time(delivery.created_at, { seconds: true }),
+    at,
     el('bdi', { class: 'c-event' }, plain(delivery.event)),
     cells.state,
     cells.last,
@@ -60,7 +61,7 @@ export function row(delivery, signal, { open = false, changed = () => {} } = {})
         : '',
     );
     fill(cells.next, next(newer) ?? '');
-    again.setAttribute('aria-label', `Retry Now: ${newer.event}`);
+    again.setAttribute('aria-label', `Retry Now: ${newer.event} of ${at.textContent}`);
     again.hidden = newer.status === 'succeeded' && body.hidden;
     if (!body.hidden) showAttempts();
     if (!isNew) changed(newer);
@@ -97,7 +98,7 @@ export function row(delivery, signal, { open = false, changed = () => {} } = {})
           current.status === 'skipped'
             ? 'Nothing was sent, because the endpoint was disabled at that moment. Retry ' +
                 'Now sends it once the endpoint is enabled.'
-            : 'No attempt was made yet.',
+            : 'No attempt was made.',
         ),
       );
     }

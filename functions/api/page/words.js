@@ -60,7 +60,7 @@ function ended({ reason, attempts }) {
 }
 
 const OUTCOMES = {
-  succeeded: 'Accepted',
+  succeeded: 'OK',
   http_status: 'Refused',
   timeout: 'Timed out',
   connection_refused: 'Connection refused',
@@ -75,7 +75,7 @@ const OUTCOMES = {
 /** What an attempt met, in a few words: `503 · Server error`. */
 export function outcome(attempt) {
   const { outcome: kind, http_status: status } = attempt;
-  if (kind === 'succeeded') return `${status ?? ''} Accepted`.trim();
+  if (kind === 'succeeded') return `${status ?? ''} OK`.trim();
   if (kind === 'http_status') return `${status} ${statusClass(status)}`;
   return OUTCOMES[kind] ?? kind;
 }

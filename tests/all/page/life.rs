@@ -68,7 +68,7 @@ async fn filters_find_and_page_on() {
     page.sees(css(".row").saying("Retrying")).await;
     assert_eq!(page.count(css(".row")).await, 1, "the filter stays with the address");
     page.click(button("Delivered")).await;
-    page.sees(css(".row").saying("200 Accepted")).await;
+    page.sees(css(".row").saying("200 OK")).await;
     page.click(button("Not sent")).await;
     page.sees(text("Nothing here fits")).await;
 
