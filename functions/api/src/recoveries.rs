@@ -1,13 +1,15 @@
 //! Recoveries and cancellations: many deliveries of one endpoint at a time (design 3.5).
 
+use std::time::Duration;
+
 use domain::Timestamp;
 use domain::endpoint::{Endpoint, EndpointState};
 use domain::envelope::is_event_name;
 use domain::ids::JobId;
 use domain::job::{Became, Job, JobStage, JobState, Recoverable, Task};
 use domain::limits::{
-    DECISIONS, JOB_COUNTED, JOB_DRY_RUN_COUNTED, JOB_PAGE, JOB_RATE_DEFAULT, JOB_RATE_MAX,
-    LOG_EXAMINED,
+    DECISIONS, JOB_COUNTED, JOB_COUNTED_S, JOB_DRY_RUN_COUNTED, JOB_PAGE, JOB_RATE_DEFAULT,
+    JOB_RATE_MAX, LOG_EXAMINED,
 };
 use domain::ports::{Begun, Clock, Fresh, Outgoing, send_one};
 use domain::view;
@@ -102,7 +104,7 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
             task,
             from: from.max(self.kept_since(call.now)),
             // What is accepted from now on is not what the caller has seen and wants.
-            to: to.min(call.now + std::time::Duration::from_millis(1)),
+            to: to.min(call.now + Duration::from_millis(1)),
             created_at: call.now,
             state: JobState::Running,
             stage: JobStage::Working { before: None },
@@ -118,7 +120,8 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         })
     }
 
-    /// How many deliveries a job is about; and whether that is all, or as many as were looked at.
+    /// How many deliveries a job is about; and whether that is all, or as many as were looked at in
+    /// a while.
     async fn count_wanted(
         &self,
         endpoint: &Endpoint,
@@ -126,7 +129,11 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         most: usize,
     ) -> Answer<(u64, bool)> {
         let (mut total, mut before) = (0, None);
+        let until = job.created_at + Duration::from_secs(JOB_COUNTED_S);
         for _ in 0..most.div_ceil(JOB_PAGE) {
+            if self.chance.now() > until {
+                break;
+            }
             let page = self.store.log(&job.query(endpoint.shards, before)).await?;
             total += page.items.iter().filter(|delivery| job.wants(delivery)).count();
             before = page.next;

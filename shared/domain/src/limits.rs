@@ -140,6 +140,9 @@ pub const JOB_KEPT_S: u64 = 30 * 86_400;
 pub const JOB_COUNTED: usize = 2_000;
 /// Deliveries looked at for a dry run: a person waits for it, and asked for nothing else.
 pub const JOB_DRY_RUN_COUNTED: usize = 10_000;
+/// Seconds after which counting stops at what it has, however slow the tables are: well within the
+/// API function's timeout, and about as long as a person waits.
+pub const JOB_COUNTED_S: u64 = 20;
 /// Stalled jobs the sweeper wakes in one run.
 pub const JOBS_PER_RUN: usize = 100;
 /// Seconds for which a dead letter that was received is hidden: longer than a batch takes, and over

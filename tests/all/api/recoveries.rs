@@ -215,6 +215,20 @@ fn a_recovery_with_nothing_left_to_stop_is_finished_however_it_ends() {
 }
 
 #[test]
+fn a_dry_run_ends_while_somebody_waits_for_it() {
+    let world = world_of(600);
+    let operator = client(&world, "operator");
+    let dry = with(json!({"dry_run": true}));
+    let whole = operator.post("/v1/endpoints/ep_one/recover", &dry).body;
+    assert_eq!(whole, json!({"total": 300}));
+    // Tables so slow that the first page takes half a minute.
+    world.before("deliveries.log", |state| state.now = state.now + Duration::from_secs(30));
+    let part = operator.post("/v1/endpoints/ep_one/recover", &dry).body;
+    assert_eq!(part["at_least"], true, "{part}");
+    assert!(part["total"].as_u64() < Some(300) && part["total"].as_u64() > Some(0), "{part}");
+}
+
+#[test]
 fn what_waits_is_cancelled() {
     let world = world_of(600);
     let operator = client(&world, "operator");
