@@ -11,6 +11,7 @@ mod formats;
 mod fuzz;
 mod health;
 mod leaks;
+mod log;
 mod receivers;
 mod schedule;
 mod test_events;

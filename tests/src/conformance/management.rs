@@ -6,7 +6,7 @@ use domain::api_key::ApiKeyRecord;
 use domain::delivery::{Change, FailedReason, Settles, Status};
 use domain::endpoint::{Endpoint, EndpointState};
 use domain::envelope::Product;
-use domain::ids::{AccountId, EndpointId};
+use domain::ids::{AccountId, DeliveryId, EndpointId};
 use domain::log::{LogPlace, LogQuery};
 use domain::portal::{PortalLink, PortalScope};
 use domain::ports::{
@@ -59,26 +59,29 @@ pub async fn registry(store: &(impl Registry + Endpoints + Secrets)) {
     assert_eq!(store.secrets(&there.id).await, Ok(Some(secrets(3))));
 }
 
-/// Pages over several shards, newest first, within bounds, and problems alone.
-pub async fn log(store: &(impl DeliveryLog + Deliveries)) {
-    let mut to = endpoint("ep_log");
-    to.shards = 3;
+/// Puts deliveries to an endpoint of some shards on record, every `nth` of them failed for good;
+/// answers the ids of all, newest first. Two at a time share a moment, from second 1,000 on.
+pub async fn logged(
+    store: &impl Deliveries,
+    to: &Endpoint,
+    count: u64,
+    nth_failed: u64,
+) -> Vec<DeliveryId> {
     let mut ids = Vec::new();
-    for nth in 0..20 {
-        let mut delivery = event(&format!("log{nth}"), "{}", &[to.clone()])
-            .deliveries(std::slice::from_ref(&to))
+    for nth in 0..count {
+        let mut delivery = event(&format!("{}{nth}", to.id), "{}", std::slice::from_ref(to))
+            .deliveries(std::slice::from_ref(to))
             .remove(0);
         // Events of the suite share a moment; pairs of these do.
         let moment = at(1_000 + nth / 2);
-        delivery.id = domain::ids::DeliveryId::derive(&to.id, 3, moment, &delivery.event_id);
+        delivery.id = DeliveryId::derive(&to.id, to.shards, moment, &delivery.event_id);
         delivery.created_at = moment;
         assert_eq!(store.create(&delivery).await, Ok(Status::Pending));
-        if nth % 4 == 0 {
-            let status = Status::Failed(FailedReason::Exhausted);
+        if nth % nth_failed == 0 {
             let change = Change {
                 attempt: None,
                 url: None,
-                status,
+                status: Status::Failed(FailedReason::Exhausted),
                 scheduled_attempts: 5,
                 settles: Settles::Tier,
                 next_attempt_at: None,
@@ -91,6 +94,13 @@ pub async fn log(store: &(impl DeliveryLog + Deliveries)) {
         ids.push(delivery.id);
     }
     ids.sort_by_key(|id| std::cmp::Reverse(LogPlace::of(id)));
+    ids
+}
+
+/// Pages over several shards, newest first, within bounds, and problems alone.
+pub async fn log(store: &(impl DeliveryLog + Deliveries)) {
+    let to = sharded("ep_log", 3);
+    let ids = logged(store, &to, 20, 4).await;
     let newest = LogQuery { from: at(0), ..LogQuery::newest(&to.id, 3, 6) };
     let met = walk(store, newest.clone()).await;
     assert_eq!(met, ids, "newest first, each once");
@@ -102,7 +112,12 @@ pub async fn log(store: &(impl DeliveryLog + Deliveries)) {
     assert_eq!(walk(store, problems).await.len(), 5);
 }
 
-async fn walk(store: &impl DeliveryLog, mut query: LogQuery) -> Vec<domain::ids::DeliveryId> {
+/// An endpoint of the suite with so many shards.
+pub fn sharded(name: &str, shards: u16) -> Endpoint {
+    Endpoint { shards, ..endpoint(name) }
+}
+
+async fn walk(store: &impl DeliveryLog, mut query: LogQuery) -> Vec<DeliveryId> {
     let mut met = Vec::new();
     loop {
         let page = store.log(&query).await.expect("read");

@@ -1,6 +1,7 @@
 //! The real template on the emulator, as products, customers and ops see it.
 
 mod cli;
+mod counted;
 mod customer;
 mod http;
 mod post;
@@ -28,6 +29,7 @@ use domain::wakeup::WakeUp;
 use local::{Emulator, Layout, Options, Profile, StackSpec, Venv, binaries, venv};
 
 pub use cli::Cli;
+pub use counted::{Asked, Counted};
 pub use customer::{Customer, Received};
 pub use http::{ApiClient, Reply};
 pub use post::Sent;
@@ -93,18 +95,16 @@ impl Stack {
     pub fn of(spec: &StackSpec) -> Self {
         let outputs = emulator().deploy(spec).unwrap_or_else(|e| panic!("{e}"));
         let config = aws::config::emulator(emulator().endpoint_url(), Emulator::REGION);
-        let tables = [
-            (Table::Endpoints, "EndpointsTable"),
-            (Table::EndpointSecrets, "EndpointSecretsTable"),
-            (Table::Events, "EventsTable"),
-            (Table::Deliveries, "DeliveriesTable"),
-            (Table::ApiKeys, "ApiKeysTable"),
-            (Table::ApiState, "ApiStateTable"),
-            (Table::Jobs, "JobsTable"),
-        ];
-        let tables = Tables::new(tables.map(|(table, name)| (table, outputs.output(name).into())));
-        let store = Store::new(&config, tables, Duration::from_secs(30 * 86_400));
+        let store = store_of(&outputs, &config);
         Self { outputs, config, physical: OnceLock::new(), store }
+    }
+
+    /// Its tables, with a note of every request on the way there.
+    pub async fn counted(&self) -> Counted {
+        Counted::new(emulator().endpoint_url(), |url| {
+            store_of(&self.outputs, &aws::config::emulator(url, Emulator::REGION))
+        })
+        .await
     }
 
     /// One of its outputs.
@@ -378,4 +378,19 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn()
     };
     let found = tokio::time::timeout(PATIENCE, looking).await;
     found.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
+}
+
+/// A stack's tables.
+fn store_of(outputs: &local::Stack, config: &SdkConfig) -> Store {
+    let tables = [
+        (Table::Endpoints, "EndpointsTable"),
+        (Table::EndpointSecrets, "EndpointSecretsTable"),
+        (Table::Events, "EventsTable"),
+        (Table::Deliveries, "DeliveriesTable"),
+        (Table::ApiKeys, "ApiKeysTable"),
+        (Table::ApiState, "ApiStateTable"),
+        (Table::Jobs, "JobsTable"),
+    ];
+    let tables = Tables::new(tables.map(|(table, name)| (table, outputs.output(name).into())));
+    Store::new(config, tables, Duration::from_secs(30 * 86_400))
 }
