@@ -107,12 +107,12 @@ export function resendAll(endpoint, filters, begun) {
 }
 
 /** "Re-send missed events", after an endpoint was switched on again. */
-export function missed(endpoint, { skipped, failed, from, to }, begun) {
-  const total = skipped + failed;
+export function missed(endpoint, { skipped, failed, from, to, at_least: more }, begun) {
+  const all = count(skipped + failed, 'event');
   const range = { from, to };
   return offer(
-    `While this endpoint was disabled it missed ${count(total, 'event')}.`,
-    `Re-send ${count(total, 'missed event')}`,
+    `While this endpoint was disabled it missed ${more ? 'more than ' : ''}${all}.`,
+    more ? 'Re-send all of them' : `Re-send ${all.replace(' ', ' missed ')}`,
     endpoint,
     range,
     begun,

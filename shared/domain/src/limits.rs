@@ -240,8 +240,9 @@ pub const PAGE_MAX: usize = 100;
 /// Deliveries looked at for one page of a filtered log: a page may come out short, and says where
 /// to go on, rather than read without end.
 pub const LOG_EXAMINED: usize = 1_000;
-/// Deliveries counted when an endpoint is enabled again; the answer says which time they cover.
-pub const MISSED_EXAMINED: usize = 1_000;
+/// Deliveries counted when an endpoint is enabled again, of those accepted since it was disabled
+/// and of those before: as many as for a dry run. The answer says if there may be more.
+pub const MISSED_EXAMINED: usize = JOB_DRY_RUN_COUNTED;
 /// Endpoints that a list over all accounts can sort; above it an account must be named.
 pub const ENDPOINTS_LISTED: usize = 20_000;
 /// Characters of a cursor; ours are below 300.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use domain::Timestamp;
-use domain::delivery::{FailedReason, Status};
+use domain::delivery::{Delivery, FailedReason, Status};
 use domain::endpoint::register::Registration;
 use domain::endpoint::{Endpoint, EndpointState};
-use domain::limits::{GIVE_UP_AFTER_MAX_S, MISSED_EXAMINED, PAGE_MAX};
+use domain::limits::{GIVE_UP_AFTER_MAX_S, JOB_COUNTED_S, MISSED_EXAMINED, PAGE_MAX};
 use domain::log::LogQuery;
 use domain::ports::{Clock, Fresh};
 use serde_json::{Value, json};
@@ -92,45 +92,47 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
     }
 
     /// What an endpoint did not get while it was disabled: skipped, or open when it was disabled
-    /// and ended for that reason. Reads a bounded number, newest first; the answer is exact for
-    /// the time it names.
+    /// and ended for that reason. The time it names holds all of that; where there is more than
+    /// anybody would wait for, the figures are at least so many.
     async fn missed(
         &self,
         endpoint: &Endpoint,
         disabled_at: Timestamp,
         now: Timestamp,
     ) -> Answer<Missed> {
+        let kept = self.kept_since(now);
         // What was accepted in the very moment of enabling may have been skipped.
         let to = endpoint.enabled_at + Duration::from_millis(1);
-        let mut missed = Missed { from: disabled_at, ..Missed::nothing(to) };
-        let mut query = LogQuery {
-            problems_only: true,
-            from: (disabled_at - OPEN_AT_MOST).max(self.kept_since(now)),
-            to: missed.to,
-            ..LogQuery::newest(&endpoint.id, endpoint.shards, PAGE_MAX)
-        };
+        let mut missed = Missed { from: disabled_at.max(kept), ..Missed::nothing(to) };
+        let open_since = (disabled_at - OPEN_AT_MOST).max(kept);
+        for (from, to) in [(open_since, disabled_at), (disabled_at.max(kept), to)] {
+            let newest = LogQuery::newest(&endpoint.id, endpoint.shards, PAGE_MAX);
+            let query = LogQuery { problems_only: true, from, to, ..newest };
+            missed.at_least |= !self.count_missed(query, &mut missed, now).await?;
+        }
+        Ok(missed)
+    }
+
+    /// Counts what a part of the log holds; whether it came to its end.
+    async fn count_missed(
+        &self,
+        mut query: LogQuery,
+        missed: &mut Missed,
+        now: Timestamp,
+    ) -> Answer<bool> {
+        let until = now + Duration::from_secs(JOB_COUNTED_S);
         for _ in 0..MISSED_EXAMINED / PAGE_MAX {
             let page = self.store.log(&query).await?;
-            for delivery in &page.items {
-                match delivery.status {
-                    Status::Skipped => missed.skipped += 1,
-                    Status::Failed(FailedReason::EndpointDisabled) => missed.failed += 1,
-                    Status::Failed(_) | Status::Pending | Status::Retrying | Status::Succeeded => {
-                        continue;
-                    }
-                }
-                missed.from = missed.from.min(delivery.created_at);
+            page.items.iter().for_each(|delivery| missed.add(delivery));
+            query.before = page.next;
+            if query.before.is_none() {
+                return Ok(true);
             }
-            let Some(end) = page.next else {
-                return Ok(missed);
-            };
-            if let Some(last) = page.items.last() {
-                missed.reached = last.created_at;
+            if self.chance.now() > until {
+                break;
             }
-            query.before = Some(end);
         }
-        missed.from = missed.reached;
-        Ok(missed)
+        Ok(false)
     }
 }
 
@@ -149,18 +151,30 @@ struct Missed {
     failed: usize,
     from: Timestamp,
     to: Timestamp,
-    /// The oldest one looked at.
-    reached: Timestamp,
+    at_least: bool,
 }
 
 impl Missed {
     fn nothing(now: Timestamp) -> Self {
-        Self { skipped: 0, failed: 0, from: now, to: now, reached: now }
+        Self { skipped: 0, failed: 0, from: now, to: now, at_least: false }
+    }
+
+    fn add(&mut self, delivery: &Delivery) {
+        match delivery.status {
+            Status::Skipped => self.skipped += 1,
+            Status::Failed(FailedReason::EndpointDisabled) => self.failed += 1,
+            Status::Failed(_) | Status::Pending | Status::Retrying | Status::Succeeded => return,
+        }
+        self.from = self.from.min(delivery.created_at);
     }
 
     fn to_json(&self) -> Value {
-        json!({
+        let mut body = json!({
             "skipped": self.skipped, "failed": self.failed, "from": self.from, "to": self.to
-        })
+        });
+        if self.at_least {
+            body["at_least"] = true.into();
+        }
+        body
     }
 }

@@ -179,8 +179,13 @@ fn endpoints() -> Value {
     change["required"] = json!([]);
     change["properties"]["headers"]["description"] = HEADERS_MOVE.into();
     let warnings = ("warnings?", list_of(text(None)));
-    let missed =
-        object(&[("skipped", number()), ("failed", number()), ("from", time()), ("to", time())]);
+    let missed = object(&[
+        ("skipped", number()),
+        ("failed", number()),
+        ("at_least?", json!({"type": "boolean"})),
+        ("from", time()),
+        ("to", time()),
+    ]);
     let secret = || text(Some("^whsec_[A-Za-z0-9+/]+=*$"));
     json!({
         "NewEndpoint": object(&[&account[..], &settings].concat()),
