@@ -11,6 +11,7 @@ use domain::limits::{
     DECISIONS, JOB_COUNTED, JOB_COUNTED_S, JOB_DRY_RUN_COUNTED, JOB_PAGE, JOB_RATE_DEFAULT,
     JOB_RATE_MAX, LOG_EXAMINED,
 };
+use domain::log::LogPlace;
 use domain::ports::{Begun, Clock, Fresh, Outgoing, send_one};
 use domain::view;
 use domain::wakeup;
@@ -189,8 +190,9 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         Ok((job, endpoint.ok_or(ApiError::NotFound)?))
     }
 
-    /// The counters of a small recovery as its deliveries have them now; those of a large one as
-    /// its last round of counting left them.
+    /// The counters of a recovery as its deliveries have them now: of those on the pages done, what
+    /// is still a problem is looked at, and the rest has succeeded. Where that is too much to look
+    /// at, as the last round of counting left them, or as many failures as were seen.
     async fn as_of_now(&self, job: Job, endpoint: &Endpoint) -> Answer<Job> {
         let is_recovery = matches!(job.task, Task::Recover { .. });
         if !is_recovery || job.state == JobState::Finished {
@@ -199,20 +201,20 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
         let (mut open, mut failed, mut before) = (0, 0, None);
         for _ in 0..LOG_EXAMINED / JOB_PAGE {
             let page = self.store.log(&job.query(endpoint.shards, before)).await?;
-            for delivery in &page.items {
+            for delivery in page.items.iter().filter(|d| job.is_past(&LogPlace::of(&d.id))) {
                 match job.became(delivery) {
                     Became::Open => open += 1,
                     Became::Failed => failed += 1,
                     Became::Other => {}
                 }
             }
-            before = page.next;
+            before = page.next.filter(|end| job.is_past(end));
             if before.is_none() {
                 let succeeded = job.total.saturating_sub(open + failed);
                 return Ok(Job { succeeded, failed, ..job });
             }
         }
-        Ok(job)
+        Ok(Job { failed: if job.done() == 0 { failed } else { job.failed }, ..job })
     }
 }
 

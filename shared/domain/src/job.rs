@@ -351,6 +351,14 @@ impl Job {
         self.succeeded + self.failed
     }
 
+    /// Whether this place of the log is on one of the pages done.
+    pub fn is_past(&self, place: &LogPlace) -> bool {
+        match &self.stage {
+            JobStage::Counting { .. } => true,
+            JobStage::Working { before } => before.as_ref().is_some_and(|end| place >= end),
+        }
+    }
+
     /// Whether nothing is left to stop: every page is done, and nothing is under way any more.
     pub fn is_made(&self) -> bool {
         match self.stage {

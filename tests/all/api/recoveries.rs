@@ -196,6 +196,25 @@ fn after_a_cancellation_at_most_one_batch_starts() {
 }
 
 #[test]
+fn how_far_a_large_one_is_can_be_seen_all_along() {
+    let world = world_of(6_000);
+    let operator = client(&world, "operator");
+    let job = operator.post("/v1/endpoints/ep_one/recover", &with(json!({"max_per_second": 100})));
+    let path = format!("/v1/recoveries/{}", job.body["id"].as_str().expect("an id"));
+    let mut seen = Vec::new();
+    while world.state().posts.len() < 1_500 {
+        pass(&world, 1);
+        world.send_due();
+        let now = operator.get(&path).body;
+        let posts = u64::try_from(world.state().posts.len()).expect("few");
+        let done = now["succeeded"].as_u64().expect("a number");
+        assert!(done <= posts && posts <= done + 200, "{posts} sent: {now}");
+        seen.push(done);
+    }
+    assert!(seen.is_sorted() && seen.last() > Some(&1_000), "{seen:?}");
+}
+
+#[test]
 fn a_recovery_with_nothing_left_to_stop_is_finished_however_it_ends() {
     let world = world_of(60);
     let operator = client(&world, "operator");
