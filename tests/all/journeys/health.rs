@@ -1,9 +1,13 @@
-//! An endpoint that fails throughout: alert, warning, the end, and the way back (issue 7, Seen 2).
+//! An endpoint that fails throughout: alert, warning, the end, and the way back (issue 7, Seen 2);
+//! and one that answers again in time. The mails are in the emulator's outbox, and in
+//! `.local/mails` with pictures for people to look at.
 
-use domain::delivery::{FailedReason, Status};
+use domain::delivery::{Delivery, FailedReason, Status};
 use domain::endpoint::EndpointState;
+use domain::endpoint::register::Registration;
 use domain::ports::Endpoints;
 use serde_json::{Value, json};
+use tests::browser::{DESK, PHONE, Page};
 use tests::stack::{Customer, SHORT, Sent, Stack, emulator, until};
 
 use super::{event, event_id};
@@ -24,7 +28,7 @@ const ANSWER: &[u8] = b"<h1>Down</h1> see https://status.example.com/?a=1&b=2";
 
 /// Everything the issue lists, in a mail's text and in its HTML, one by one.
 fn check_facts(mail: &Sent, endpoint: &str, url: &str, since: &str) {
-    assert_eq!((mail.from.as_str(), mail.to.as_str()), ("webhooks@example.com", OWNER));
+    assert_eq!(mail.from, "webhooks@example.com");
     let link = format!("{PAGE}#/endpoints/{endpoint}");
     let recover = format!("/v1/endpoints/{endpoint}/recover");
     for (part, body) in [("text", &mail.text), ("html", &mail.html)] {
@@ -106,10 +110,10 @@ async fn an_endpoint_that_fails_throughout_is_disabled_and_comes_back() {
     let since = events[1]["detail"]["failing_since"].as_str().expect("since when").to_owned();
     assert_eq!(events[0]["detail"]["reason"], "failing");
     let minute = format!("{} {} UTC", &since[..10], &since[11..16]);
-    for mail in &mails {
+    for (mail, name) in mails.iter().zip(["failing", "warning", "disabled"]) {
         check_facts(mail, endpoint.id.as_str(), &customer.url(), &minute);
+        look(mail, name).await;
     }
-    keep(&mails[2]);
 
     // It gets nothing any more; what waits ends, what is new is skipped.
     let shown = operator.get(&path).await.body;
@@ -137,7 +141,7 @@ async fn an_endpoint_that_fails_throughout_is_disabled_and_comes_back() {
     let recovery = operator.post(&format!("{path}/recover"), &range).await;
     assert_eq!(recovery.status, 202, "{recovery:?}");
     for id in [&skipped.id, &waiting.id] {
-        let arrived = |delivery: &domain::delivery::Delivery| delivery.status == Status::Succeeded;
+        let arrived = |delivery: &Delivery| delivery.status == Status::Succeeded;
         stack.delivery_when(id, "re-sent", arrived).await;
     }
 
@@ -152,10 +156,70 @@ async fn an_endpoint_that_fails_throughout_is_disabled_and_comes_back() {
     assert_eq!(enabled[0]["detail-type"], "endpoint.enabled");
 }
 
-/// Keeps the mail where a person can look at it.
-fn keep(mail: &Sent) {
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_answers_again_is_said_to() {
+    const OWNER: &str = "again@example.com";
+    let days = [DAYS[0], ("WarnAfterSeconds", "3600"), ("DisableAfterSeconds", "7200")];
+    let parameters: Vec<_> = SHORT.iter().chain(&days).chain(&DAYS[3..]).copied().collect();
+    let stack = Stack::deploy("health-again", &parameters);
+    stack.verify("webhooks@example.com").await;
+    let heard = stack.listen("health-again-heard", PATTERN).await;
+    let customer = Customer::start().await;
+    customer.answers(|_| (500, ANSWER.to_vec()));
+    let owned = |registration: &mut Registration| registration.alert_email = OWNER.into();
+    let (endpoint, _) = stack.register(&customer, "acct_8", owned).await;
+    let sent = |id: &str| event(id, "acct_8", "{}");
+    stack.send(&sent("down")).await;
+    let alert = until("an alert", || async {
+        stack.sweep();
+        stack.mails_to(OWNER).await.pop()
+    })
+    .await;
+    assert!(alert.subject.ends_with("is failing"), "{}", alert.subject);
+
+    customer.answers(|_| (200, b"back".to_vec()));
+    for id in ["up", "up-again"] {
+        stack.send(&sent(id)).await;
+        let good = |delivery: &Delivery| delivery.status == Status::Succeeded;
+        let delivery = stack.delivery_of(&event_id(&sent(id)), &endpoint.id).await;
+        stack.delivery_when(&delivery.id, "delivered", good).await;
+        stack.sweep();
+        daily(&stack);
+    }
+    let mails = stack.mails_to(OWNER).await;
+    let subjects: Vec<&str> = mails.iter().map(|mail| mail.subject.as_str()).collect();
+    let [_, good_news] = &mails[..] else { panic!("one alert, one good news: {subjects:?}") };
+    assert!(good_news.subject.ends_with("works again"), "{subjects:?}");
+    let events = stack.heard(&heard, 2).await;
+    let names: Vec<&str> = events.iter().filter_map(|e| e["detail-type"].as_str()).collect();
+    assert_eq!(names, ["endpoint.failing", "endpoint.recovered"]);
+    let since = events[0]["detail"]["failing_since"].as_str().expect("since when");
+    let minute = format!("{} {} UTC", &since[..10], &since[11..16]);
+    for mail in &mails {
+        check_facts(mail, endpoint.id.as_str(), &customer.url(), &minute);
+    }
+    for body in [&good_news.text, &good_news.html] {
+        assert!(body.contains("Your webhook endpoint works again"), "{body}");
+        assert!(body.contains("Nothing, unless events of the time in between are missing"));
+    }
+    look(good_news, "recovered").await;
+}
+
+/// Shows the mail at the widths of a mail program and of a phone, and keeps what was seen.
+async fn look(mail: &Sent, name: &str) {
     let folder = local::Layout::of_this_clone().state().join("mails");
     std::fs::create_dir_all(&folder).expect("a folder");
-    std::fs::write(folder.join("disabled.html"), &mail.html).expect("written");
-    std::fs::write(folder.join("disabled.txt"), &mail.text).expect("written");
+    let file = folder.join(name).with_extension("html");
+    std::fs::write(&file, &mail.html).expect("written");
+    std::fs::write(folder.join(name).with_extension("txt"), &mail.text).expect("written");
+    let page = Page::open(DESK).await;
+    page.goto(&format!("file://{}", file.display())).await;
+    for view in [DESK, PHONE] {
+        page.look(view).await;
+        let sideways = "document.documentElement.scrollWidth - innerWidth";
+        assert_eq!(page.evaluate(sideways).await, 0, "{name}, {}", view.name);
+        page.screenshot(&folder.join(format!("{name}-{}.png", view.name))).await;
+    }
+    let loaded = page.requests().await;
+    assert!(loaded.iter().all(|url| !url.starts_with("http")), "nothing is loaded: {loaded:?}");
 }

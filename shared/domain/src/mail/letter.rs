@@ -53,7 +53,7 @@ impl Letter {
             html += &format!(
                 "<tr><td style=\"padding:6px 16px 6px 0;color:#5f6570;vertical-align:top;\
                  width:30%;border-top:1px solid #e4e6ea\">{}</td><td style=\"padding:6px 0;\
-                 border-top:1px solid #e4e6ea;overflow-wrap:anywhere\">{}</td></tr>",
+                 vertical-align:top;border-top:1px solid #e4e6ea;overflow-wrap:anywhere\">{}</td></tr>",
                 escape(label),
                 escape(value)
             );
