@@ -30,6 +30,14 @@ async fn every_view_is_fit_for_everybody() {
     desk.customer.answers(|_| (503, b"upstream is down".to_vec()));
     desk.sees_sent("e2", "retrying").await;
     look(page, "log").await;
+    page.click(button("Failed")).await;
+    page.sees(button("Re-send all")).await;
+    look(page, "failed").await;
+    page.click(button("Re-send all")).await;
+    page.sees(text("1 in all")).await;
+    look(page, "resend").await;
+    page.press("Escape").await;
+    page.click(button("All")).await;
     page.click(css(".row[data-status=retrying] .toggle")).await;
     page.sees(text("What was sent")).await;
     page.sees(button("Copy as curl")).await;
