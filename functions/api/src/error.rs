@@ -110,9 +110,11 @@ impl ApiError {
             Self::RotationInProgress => {
                 fixed(409, "rotation_in_progress", "finish the rotation that is under way first")
             }
-            Self::EndpointDisabled => {
-                fixed(409, "endpoint_disabled", "the endpoint is disabled; enable it first")
-            }
+            Self::EndpointDisabled => fixed(
+                409,
+                "endpoint_disabled",
+                "the endpoint is disabled, or deleted; enable it first",
+            ),
             Self::RetryInProgress => {
                 fixed(409, "retry_in_progress", "a retry of this delivery is under way already")
             }
