@@ -116,6 +116,30 @@ async fn exit_codes_say_what_the_answer_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_says_what_is_meant_and_that_there_is_more() {
+    let case = Case::begin("journey-cli-words").await;
+    let Case { customer, cli, endpoint, .. } = &case;
+    let url = customer.url();
+    let create = ["endpoints", "create", "--account", "acct_9", "--url", &url];
+    let types = ["--event-types", "email", "--alert-email", "owner@example.com"];
+    let create = [&create[..], &types].concat();
+    let said = printed(&cli.run(&create));
+    assert!(said.contains("Is that meant? no published event matches email; email.*"), "{said}");
+    assert_eq!(cli.json(&create).1["warnings"].as_array().map(Vec::len), Some(1));
+
+    let sent = printed(&cli.run(&["send", "--account", ACCOUNT, "--count", "5"]));
+    assert!(sent.contains("5 messages, 5 events"), "{sent}");
+    assert!(sent.contains("EVENT (webhook-id)") && sent.contains("ITS SOURCE'S ID"), "{sent}");
+    assert!(sent.contains("-2\n") && sent.contains("and 2 more"), "{sent}");
+    customer.received(5).await;
+    let list = ["deliveries", "list", endpoint.as_str()];
+    let part = [&list[..], &["--limit", "4"]].concat();
+    assert!(printed(&cli.run(&part)).contains("There are older ones"));
+    assert_eq!(cli.json(&part).1["more"], true);
+    assert!(!printed(&cli.run(&list)).contains("There are older ones"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_has_gone_ends_it_quietly() {
     let case = Case::begin("journey-cli-pipe").await;
     let Case { cli, endpoint, .. } = &case;
