@@ -27,7 +27,7 @@ fn sample() -> impl Iterator<Item = String> {
     ids.filter(move |id| {
         let event = derive_event_id_of(&account, Product::Migosmtp, id);
         let digits = &event.as_str()["evt_".len()..][4..8];
-        u16::from_str_radix(digits, 16).expect("hex") % SHARD_SAMPLE == 0
+        u16::from_str_radix(digits, 16).expect("hex").is_multiple_of(SHARD_SAMPLE)
     })
 }
 

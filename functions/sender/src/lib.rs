@@ -224,7 +224,7 @@ where
         match domain::spread::count(&self.store, endpoint, delivery).await {
             Ok(None) => {}
             Ok(Some(shards)) => {
-                tracing::info!(endpoint_id = %endpoint.id, shards, "spread further")
+                tracing::info!(endpoint_id = %endpoint.id, shards, "spread further");
             }
             Err(error) => tracing::warn!(endpoint_id = %endpoint.id, %error, "rate not counted"),
         }

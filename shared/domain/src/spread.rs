@@ -44,7 +44,7 @@ pub async fn count(
 
 /// Whether a delivery is in the sample: one in [`SHARD_SAMPLE`], the same ones for everybody.
 fn is_counted(id: &DeliveryId) -> bool {
-    id.sample() % SHARD_SAMPLE == 0
+    id.sample().is_multiple_of(SHARD_SAMPLE)
 }
 
 /// A minute of the endpoint's, with room for what its partitions take.
