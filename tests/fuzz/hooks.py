@@ -93,6 +93,8 @@ def keep_to_rules(case: schemathesis.Case, operation: str) -> None:
     # What may be called is more than a pattern can say; so is whose endpoint it is.
     if "url" in body:
         body["url"] = RECEIVER
+        # A change of it wants them anew, if there are any.
+        body.setdefault("headers", {})
     if "endpoint_id" in body:
         body["account_id"], body["endpoint_id"] = ACCOUNT, KNOWN["/v1/endpoints/{id}"][0]
     # One after the other, in a window with something in it.
