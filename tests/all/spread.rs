@@ -6,13 +6,13 @@ use std::time::Duration;
 use domain::delivery::Status;
 use domain::envelope::{Product, derive_event_id_of};
 use domain::ids::{AccountId, DeliveryId};
-use domain::limits::{SHARD_PER_SECOND, SHARD_SAMPLE, SHARDS_MAX};
+use domain::limits::{SHARD_PER_SECOND, SHARD_SAMPLE, SHARD_WINDOW_S, SHARDS_MAX};
 use domain::log::LogQuery;
 use domain::ports::DeliveryLog;
 use tests::world::{World, answer, run};
 
-/// Deliveries of the sample in a minute that one partition takes.
-const ROOM: usize = (SHARD_PER_SECOND * 60) as usize / SHARD_SAMPLE as usize;
+/// Deliveries of the sample in five minutes that one partition takes.
+const ROOM: usize = (SHARD_PER_SECOND * SHARD_WINDOW_S) as usize / SHARD_SAMPLE as usize;
 
 fn event(id: &str) -> String {
     format!(
@@ -38,11 +38,11 @@ fn busy() -> World {
     world
 }
 
-/// As many deliveries of this minute have been counted.
+/// As many deliveries of these five minutes have been counted.
 fn fill(world: &World, counted: u32) {
     let mut state = world.state();
-    let minute = state.now.as_secs() / 60;
-    state.calls.insert(format!("spread#ep_busy#{minute}"), counted);
+    let window = state.now.as_secs() / i64::from(SHARD_WINDOW_S);
+    state.calls.insert(format!("spread#ep_busy#{window}"), counted);
 }
 
 fn shards(world: &World) -> u16 {
@@ -67,13 +67,13 @@ fn shard_0_alone_until_there_is_more_than_it_takes() {
     }
     world.send_due();
     assert_eq!(shards(&world), 1);
-    let later = world.state().now + Duration::from_secs(60);
+    let later = world.state().now + Duration::from_secs(SHARD_WINDOW_S.into());
     world.pass_until(later);
     for id in ids.by_ref().take(ROOM) {
         world.accept(&event(&id));
     }
     world.send_due();
-    assert_eq!(shards(&world), 1, "a minute's deliveries are of that minute");
+    assert_eq!(shards(&world), 1, "each is counted when it was accepted");
     let before: Vec<DeliveryId> = world.state().deliveries.keys().cloned().collect();
 
     world.accept(&event(&ids.next().expect("endless")));

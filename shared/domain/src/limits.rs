@@ -219,9 +219,11 @@ pub const TROUBLE_SHARDS: u8 = 4;
 
 /// Deliveries a second that one partition of the store takes: two writes each, of 1,000.
 pub const SHARD_PER_SECOND: u32 = 500;
-/// One in so many deliveries is counted to learn an endpoint's rate: 469 of a minute at the rate of
-/// one partition, which tells it to within a few hundredths, for a write in 64 deliveries.
-pub const SHARD_SAMPLE: u16 = 64;
+/// One in so many deliveries is counted to learn an endpoint's rate: 146 of five minutes at the
+/// rate of one partition, which tells it to within a tenth, for a write in 1,024 deliveries.
+pub const SHARD_SAMPLE: u16 = 1_024;
+/// Seconds over which they are counted: as long as the store takes more than its rate.
+pub const SHARD_WINDOW_S: u32 = 300;
 /// Partitions an endpoint's deliveries are spread over, at most: 16,000 a second. Each page of its
 /// log reads them all.
 pub const SHARDS_MAX: u16 = 32;

@@ -2,9 +2,9 @@
 //!
 //! A partition of the store takes 1,000 writes a second, and a delivery is two: an endpoint above
 //! [`SHARD_PER_SECOND`] deliveries a second gets more of them. The rate is counted over all senders
-//! from a sample, by the minute in which deliveries were accepted: so a backlog is no rate, and an
-//! endpoint costs a write for every [`SHARD_SAMPLE`] deliveries. Whoever finds the minute full doubles
-//! the partitions; the next batch sees that, and the minute has twice as much room. Old deliveries
+//! from a sample, by the five minutes in which deliveries were accepted: so a backlog is no rate, and
+//! an endpoint costs a write for every [`SHARD_SAMPLE`] deliveries. Whoever finds them full doubles the
+//! partitions; the next batch sees that, and there is room for twice as many. Old deliveries
 //! stay where they are, since their ids say where.
 
 use std::time::Duration;
@@ -13,12 +13,10 @@ use crate::Timestamp;
 use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
 use crate::ids::DeliveryId;
-use crate::limits::{SHARD_PER_SECOND, SHARD_SAMPLE, SHARDS_MAX};
+use crate::limits::{SHARD_PER_SECOND, SHARD_SAMPLE, SHARD_WINDOW_S, SHARDS_MAX};
 use crate::ports::{CallWindow, EndpointKey, Pace, PortResult};
 
-/// Over so many seconds deliveries are counted.
-const MINUTE: u32 = 60;
-/// How long a minute's count is kept.
+/// How long a count is kept.
 const KEPT: Duration = Duration::from_secs(3_600);
 
 /// Counts a delivery, if it is in the sample, and gives its endpoint more partitions if there are
@@ -47,12 +45,12 @@ fn is_counted(id: &DeliveryId) -> bool {
     id.sample().is_multiple_of(SHARD_SAMPLE)
 }
 
-/// A minute of the endpoint's, with room for what its partitions take.
+/// Five minutes of the endpoint's, with room for what its partitions take.
 fn window(endpoint: &Endpoint, accepted_at: Timestamp) -> CallWindow {
-    let minute = accepted_at.as_secs() / i64::from(MINUTE);
-    let sampled = SHARD_PER_SECOND * MINUTE / u32::from(SHARD_SAMPLE);
+    let window = accepted_at.as_secs() / i64::from(SHARD_WINDOW_S);
+    let sampled = SHARD_PER_SECOND * SHARD_WINDOW_S / u32::from(SHARD_SAMPLE);
     CallWindow {
-        name: format!("spread#{}#{minute}", endpoint.id),
+        name: format!("spread#{}#{window}", endpoint.id),
         limit: sampled * u32::from(endpoint.shards.max(1)),
         expires_at: accepted_at + KEPT,
     }
@@ -67,12 +65,12 @@ mod tests {
     fn the_sample_is_one_in_so_many_in_every_shard() {
         let endpoint = EndpointId::parse("ep_abc").expect("valid");
         let mut counted = [0u32; 2];
-        for nth in 0..64_000u32 {
+        for nth in 0..400_000u32 {
             let event = EventId::from_digest(hash_fields(&[&nth.to_string()]));
             let id = DeliveryId::derive(&endpoint, 2, Timestamp::from_secs(1), &event);
             let shard = usize::from(id.partition().ends_with("#1"));
             counted[shard] += u32::from(is_counted(&id));
         }
-        assert!(counted.iter().all(|count| count.abs_diff(500) < 80), "{counted:?}");
+        assert!(counted.iter().all(|count| count.abs_diff(195) < 50), "{counted:?}");
     }
 }
