@@ -74,13 +74,12 @@ where
             .try_collect()
             .await?;
         let wake_ups: Vec<Outgoing> = wake_ups.into_iter().flatten().collect();
+        // The product's message, and the event it led to; the event's record says the rest.
         tracing::info!(
             event_id = %event.id,
             account_id = %account,
             source_message_id = group.members[0].source_message_id,
-            is_new,
-            deliveries = event.fan_out.len(),
-            wake_ups = wake_ups.len(),
+            is_new = (!is_new).then_some(false),
             "event accepted"
         );
         Ok(Accepted { wake_ups, conflicts })

@@ -110,7 +110,8 @@ where
     }
 }
 
-/// The one wide line per attempt. Neither payload nor answer nor signature is in it.
+/// The one wide line per attempt. Neither payload nor answer nor signature is in it, and nothing
+/// that nearly always is the same: a tier says that the schedule asked for it.
 fn log(delivery: &Delivery, posted: &Posted, change: Option<&Change>, message: &Message) {
     let Answer { outcome, http_status, duration_ms, first_byte_ms, .. } = posted.answer;
     let (tier, retry_id) = match &posted.purpose {
@@ -125,9 +126,9 @@ fn log(delivery: &Delivery, posted: &Posted, change: Option<&Change>, message: &
         account_id = %delivery.account_id,
         event = delivery.event,
         message_id = message.id,
-        received = message.received,
+        received = Some(message.received).filter(|received| *received > 1),
         number = posted.number,
-        trigger = posted.purpose.trigger().as_str(),
+        trigger = retry_id.map(|_| posted.purpose.trigger().as_str()),
         tier,
         retry_id = retry_id.map(tracing::field::display),
         outcome = outcome.as_str(),
@@ -136,7 +137,7 @@ fn log(delivery: &Delivery, posted: &Posted, change: Option<&Change>, message: &
         first_byte_ms,
         status = change.map(|change| change.status.as_str()),
         next_attempt_at = next,
-        dropped = change.is_none(),
+        dropped = change.is_none().then_some(true),
         waited_ms = posted.at.as_millis() - delivery.created_at.as_millis(),
         "attempt"
     );

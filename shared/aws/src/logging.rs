@@ -21,6 +21,7 @@ pub fn init() {
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
+        .with_target(false) // each message is found in one place, and a log costs by the byte
         .with_current_span(false)
         .with_span_list(false)
         .with_filter(filter(level));
