@@ -10,6 +10,7 @@ mod ingest;
 mod journeys;
 mod lanes;
 mod leaks;
+mod outage;
 mod page;
 mod sender;
 mod simulator;

@@ -30,6 +30,7 @@ mod latency;
 mod memory;
 mod meter;
 mod neighbour;
+mod outage;
 mod start;
 mod throughput;
 
@@ -76,14 +77,16 @@ pub enum Benchmark {
     Latency,
     /// What healthy endpoints notice of those that hang.
     Neighbour,
+    /// What 10 million failing deliveries of one customer cost, and whom; a calculation.
+    Outage,
     /// A hundred deliveries at once with the largest payload, and answers without end.
     Memory,
 }
 
 impl Benchmark {
     /// In the report's order.
-    pub const ALL: [Self; 5] =
-        [Self::Meter, Self::Start, Self::Throughput, Self::Latency, Self::Memory];
+    pub const ALL: [Self; 6] =
+        [Self::Meter, Self::Start, Self::Throughput, Self::Latency, Self::Memory, Self::Outage];
 
     /// What it is called on the command line and in files.
     pub fn name(self) -> &'static str {
@@ -93,6 +96,7 @@ impl Benchmark {
             Self::Throughput => "throughput",
             Self::Latency => "latency",
             Self::Neighbour => "neighbour",
+            Self::Outage => "outage",
             Self::Memory => "memory",
         }
     }
@@ -104,6 +108,7 @@ impl Benchmark {
             Self::Throughput => throughput::run(layout, bar).await,
             Self::Latency => latency::run(layout, bar).await,
             Self::Neighbour => neighbour::run(layout, bar).await,
+            Self::Outage => outage::run(bar).await,
             Self::Memory => memory::run(layout, bar).await,
         }
     }

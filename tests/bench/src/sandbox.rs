@@ -61,6 +61,14 @@ impl Sandbox {
     /// # Errors
     /// If it cannot be made.
     pub async fn start(function: &Function) -> anyhow::Result<Self> {
+        Self::writing_to(function, Stdio::null()).await
+    }
+
+    /// The same, with somewhere for its log to go.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub async fn writing_to(function: &Function, log: Stdio) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?.to_string();
         let (invocations, waiting) = mpsc::unbounded_channel();
@@ -73,7 +81,7 @@ impl Sandbox {
         });
         tokio::spawn(serve(listener, api.clone()));
         let mut command = command(&function.program, function.name, &address);
-        command.envs(&function.variables);
+        command.envs(&function.variables).stdout(log);
         let started = Instant::now();
         let child = command.spawn().with_context(|| format!("starting {}", function.name))?;
         Ok(Self { child, started, api, invocations })
@@ -147,7 +155,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// As Lambda starts it. Its log goes nowhere; what it complains about is shown.
+/// As Lambda starts it. What it complains about is shown.
 fn command(program: &Path, name: &str, runtime_api: &str) -> Command {
     let mut command = Command::new(program);
     command
@@ -162,7 +170,6 @@ fn command(program: &Path, name: &str, runtime_api: &str) -> Command {
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
         .stderr(Stdio::inherit());
     command
 }

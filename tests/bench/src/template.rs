@@ -100,6 +100,17 @@ impl Template {
         resources.filter_map(table).collect()
     }
 
+    /// How many resources of a type a stack has under whose parameters these conditions do not
+    /// hold.
+    pub fn count(&self, kind: &str, off: &[&str]) -> usize {
+        let there = |resource: &&Value| {
+            let condition = resource["Condition"].as_str();
+            resource["Type"].as_str() == Some(kind) && condition.is_none_or(|c| !off.contains(&c))
+        };
+        let resources = self.0["Resources"].as_mapping().into_iter();
+        resources.flat_map(serde_yaml_ng::Mapping::values).filter(there).count()
+    }
+
     fn function(&self, name: &str) -> anyhow::Result<&Value> {
         let mut letters = name.chars();
         let first = letters.next().unwrap_or_default().to_ascii_uppercase();
@@ -178,6 +189,11 @@ mod tests {
         let (send, retry) = (send.expect("read"), retry.expect("read"));
         assert!(send.window_s == 0 && retry.window_s == 1 && send.batch_size < retry.batch_size);
         assert!(template.source("ingest", "SendQueue").is_err());
+        assert_eq!(template.count("AWS::KMS::Key", &[]), 1);
+        assert_eq!(
+            template.count("AWS::SQS::QueuePolicy", &["IsOnAws", "EventsQueueHasPolicy"]),
+            0
+        );
         assert_eq!(template.table_keys()["DeliveriesTable"], ["partition", "delivery_id"]);
     }
 }

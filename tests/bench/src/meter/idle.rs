@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use local::Layout;
 use serde_json::{Value, json};
 
 use super::bill::{GB, MILLION, waiting_ms};
 use super::counting::Call;
-use super::described::Template;
-use super::function::Ended;
 use super::prices::{self, MONTH_DAYS};
-use super::stand::Stand;
+use super::stand::{Ended, Stand};
 use super::tally::{Invocation, number};
+use crate::template::Template;
 
 /// A line: what it is, how much of it, dollars a month.
 pub struct Line {
@@ -27,6 +25,9 @@ pub struct Line {
 /// Conditions that a stack with default parameters, on AWS, does not meet.
 const OFF: [&str; 4] = ["IsLocal", "HasProducers", "HasDashboard", "HasAlertSender"];
 
+/// Queues that functions are fed from: events, and two of wake-ups.
+const FED_FROM: f64 = 3.0;
+
 /// One run of a function when there is nothing to do.
 struct Rest {
     function: &'static str,
@@ -38,8 +39,7 @@ struct Rest {
 
 /// Everything that a month of idling costs.
 pub async fn month(stand: &Stand) -> anyhow::Result<Vec<Line>> {
-    let template = Template::read(&Layout::of_this_clone(), &OFF)?;
-    let mut lines = standing(&template)?;
+    let mut lines = standing(&stand.template)?;
     let rests = [
         run(stand, "sweeper", "SweeperFunction", MONTH_DAYS * 288.0).await?,
         run(stand, "daily", "DailyFunction", MONTH_DAYS).await?,
@@ -58,8 +58,8 @@ fn standing(template: &Template) -> anyhow::Result<Vec<Line>> {
         quantity: format!("{count:.0} {unit}"),
         dollars: count * price,
     };
-    let count = |kind| number(template.count(kind));
-    let queues = number(template.sources().len());
+    let count = |kind| number(template.count(kind, &OFF));
+    let queues = FED_FROM;
     let receives = queues * prices::IDLE_POLLS * MONTH_DAYS * 86_400.0 / prices::POLL_S;
     // DynamoDB asks for the key of a table in use every five minutes at most.
     let key_requests = MONTH_DAYS * 288.0;
@@ -89,10 +89,10 @@ fn standing(template: &Template) -> anyhow::Result<Vec<Line>> {
 
 async fn run(stand: &Stand, binary: &'static str, output: &str, runs: f64) -> anyhow::Result<Rest> {
     let worker = stand.worker(binary, output).await?;
-    worker.function.invoke(&json!({})).await?;
+    worker.invoke(&json!({})).await?;
     let calls = worker.calls()?;
-    let memory_mib = worker.described.memory_mib;
-    let ended = worker.function.end().await?;
+    let memory_mib = worker.memory_mib;
+    let ended = worker.end()?;
     let invocation = Invocation { function: binary, calls };
     Ok(Rest { function: binary, runs, invocation, ended, memory_mib })
 }

@@ -4,12 +4,10 @@
 //! | module | is |
 //! |---|---|
 //! | `scenario` | what is metered |
-//! | `traffic` | events of a given size |
+//! | `data` | what stands in its events |
 //! | `stand` | the template on the emulator, its pollers played by hand |
-//! | `function` | a function's process, and the runtime API that feeds it |
 //! | `counting` | the endpoint that counts |
 //! | `capacity` | DynamoDB's rules |
-//! | `described` | what the template says |
 //! | `tally` | what was counted |
 //! | `prices` | what AWS charges, and what is assumed |
 //! | `bill` | from counts to dollars |
@@ -18,8 +16,7 @@
 mod bill;
 mod capacity;
 mod counting;
-mod described;
-mod function;
+mod data;
 mod idle;
 mod prices;
 mod scenario;
@@ -27,16 +24,16 @@ mod stand;
 mod tally;
 #[cfg(test)]
 mod tests;
-mod traffic;
 
+use anyhow::Context;
 use cli::bar::Bar;
 
 use crate::findings::{Budget, Cell, Column, Findings, Table, column};
 use bill::{Bill, bill};
+use data::Data;
 use scenario::{Answers, HEALTHY, Scenario};
 use stand::Stand;
 use tally::{Figures, Tally};
-use traffic::Text;
 
 /// Dollars for a million deliveries of [`HEALTHY`], before storage.
 const DOLLARS_AT_MOST: f64 = 3.50;
@@ -51,25 +48,67 @@ pub const BUDGET: Figures =
 const SERVICES: [&str; 7] =
     ["DynamoDB", "SQS", "Lambda", "CloudWatch", "Egress", "Scheduler", "EventBridge"];
 
+/// What a delivery takes whose endpoint is down all day.
+pub struct Down {
+    /// Dollars for a million, where the endpoint answers after [`Down::endpoint_s`].
+    pub dollars: f64,
+    /// Dollars for keeping the records of a million.
+    pub storage_dollars: f64,
+    /// Seconds until the endpoint answers.
+    pub endpoint_s: f64,
+    /// GB of the sender.
+    pub sender_gb: f64,
+    /// Dollars for a second with 1 GB.
+    pub gb_second_dollars: f64,
+    /// Write units of tables.
+    pub table_units: f64,
+    /// Write units of indexes.
+    pub index_units: f64,
+}
+
+/// Meters a delivery whose endpoint is down all day.
+///
+/// # Errors
+/// As [`run`].
+pub async fn down() -> anyhow::Result<Down> {
+    let stand = Stand::start("down").await?;
+    let scenario = scenarios().into_iter().find(|one| one.answers == Answers::Badly);
+    let tally = scenario::run(&stand, &scenario.context("no scenario of that kind")?).await?;
+    let bill = bill(&tally);
+    let sender = tally.ran.get("sender").context("the sender did not run")?;
+    Ok(Down {
+        dollars: bill.total(),
+        storage_dollars: bill.storage,
+        endpoint_s: prices::ENDPOINT_MS / 1_000.0,
+        sender_gb: sender.memory_mib / 1_024.0,
+        gb_second_dollars: prices::GB_SECOND.0 / bill::MILLION,
+        table_units: tally.each("DynamoDB", |call| call.units.write),
+        index_units: tally.each("DynamoDB", |call| call.units.index_write),
+    })
+}
+
 /// All scenarios. One differs from the first by what its name says.
 fn scenarios() -> Vec<Scenario> {
     let of = |name| Scenario { name, ..HEALTHY };
+    let sized = |name, bytes| Scenario { bytes, ..of(name) };
+    // As large as an event may be.
+    let largest = 256 * 1_024;
     vec![
         HEALTHY,
-        Scenario { text: Text::Noise, ..of("data that does not compress") },
+        Scenario { data: Data::Words, ..of("words and numbers, which compress less") },
+        Scenario { data: Data::Noise, ..of("data that does not compress") },
         Scenario { messages: 1, ..of("a trickle: one message at a time") },
         Scenario { in_a_message: 1, ..of("producer batches of 1") },
         Scenario { in_a_message: 1, messages: 1, events: 5, ..of("one event at a time") },
         Scenario { in_a_message: 100, ..of("producer batches of 100") },
-        Scenario { bytes: 512, ..of("0.5 KB") },
-        Scenario { bytes: 16 * 1_024, events: 50, ..of("16 KB") },
-        Scenario { bytes: 250 * 1_024, events: 4, in_a_message: 1, ..of("256 KB") },
+        sized("0.5 KB", 512),
+        Scenario { events: 50, ..sized("16 KB", 16 * 1_024) },
+        Scenario { events: 4, in_a_message: 1, ..sized("256 KB", largest) },
         Scenario {
-            bytes: 250 * 1_024,
+            data: Data::Noise,
             events: 4,
             in_a_message: 1,
-            text: Text::Noise,
-            ..of("256 KB that do not compress")
+            ..sized("256 KB that do not compress", largest)
         },
         Scenario { endpoints: 5, ..of("fan-out to 5") },
         Scenario { answers: Answers::OnceBadly, ..of("1 % retried") },

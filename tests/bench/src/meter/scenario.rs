@@ -7,12 +7,12 @@ use aws_sdk_sqs::types::Message;
 use domain::delivery::{Change, Delivery, Settles, Status};
 use domain::ids::DeliveryId;
 use domain::ports::Deliveries;
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::stack::Customer;
 
+use super::data::{Data, event};
 use super::stand::{Stand, Worker, batch};
 use super::tally::{Invocation, Tally, requests_of};
-use super::traffic::{Text, event};
 
 /// A little world.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +27,10 @@ pub struct Scenario {
     pub messages: usize,
     /// Endpoints that get each event.
     pub endpoints: usize,
-    /// Bytes of an event's data.
+    /// Bytes of an event.
     pub bytes: usize,
-    /// What they are like.
-    pub text: Text,
+    /// What its data is like.
+    pub data: Data,
     /// What the endpoints do.
     pub answers: Answers,
 }
@@ -55,7 +55,7 @@ pub const HEALTHY: Scenario = Scenario {
     messages: 10,
     endpoints: 1,
     bytes: 2_048,
-    text: Text::Plain,
+    data: Data::Records,
     answers: Answers::Well,
 };
 
@@ -82,13 +82,12 @@ impl Scenario {
 
     /// The producer's messages.
     fn bodies(&self, account: &str) -> Vec<String> {
-        let ids: Vec<usize> = (0..self.events).collect();
-        let body = |ids: &[usize]| {
-            let one =
-                |nth: &usize| event(account, &format!("order-{nth:06}"), self.bytes, self.text);
+        let ids: Vec<u64> = (0..).take(self.events).collect();
+        let body = |ids: &[u64]| {
+            let one = |nth: &u64| event(self.data, self.bytes, account, *nth);
             match ids {
-                [nth] => one(nth).to_string(),
-                many => Value::from(many.iter().map(one).collect::<Vec<_>>()).to_string(),
+                [nth] => one(nth),
+                many => format!("[{}]", many.iter().map(one).collect::<Vec<_>>().join(",")),
             }
         };
         ids.chunks(self.in_a_message).map(body).collect()
@@ -112,8 +111,13 @@ pub async fn run(stand: &Stand, scenario: &Scenario) -> anyhow::Result<Tally> {
         tally.sqs("producer", "SendMessage", requests_of(body.len()));
     }
     drain(stand, &ingest, (EVENTS, scenario.messages), &mut tally).await?;
-    drain(stand, &sender, ("SendQueueUrl", stand.template.batch("FirstAttempts")?), &mut tally)
-        .await?;
+    drain(
+        stand,
+        &sender,
+        ("SendQueueUrl", stand.template.source("sender", "SendQueue")?.batch_size),
+        &mut tally,
+    )
+    .await?;
     let all = later_attempts(stand, scenario, &sender, &mut tally).await?;
 
     let received = customer.received(scenario.posts()).await;
@@ -126,8 +130,8 @@ pub async fn run(stand: &Stand, scenario: &Scenario) -> anyhow::Result<Tally> {
         };
         ensure!(ended, "{} is {:?}", delivery.id, delivery.status);
     }
-    tally.ended("ingest", ingest.described.memory_mib, ingest.function.end().await?);
-    tally.ended("sender", sender.described.memory_mib, sender.function.end().await?);
+    tally.ended(ingest)?;
+    tally.ended(sender)?;
     stand.stack.purge("RetryQueueUrl").await;
     Ok(tally)
 }
@@ -144,14 +148,12 @@ async fn drain(
         if messages.is_empty() {
             return Ok(());
         }
-        let answer = worker.function.invoke(&batch(&messages)).await?;
+        let answer = worker.invoke(&batch(&messages)).await?;
         let left = answer["batchItemFailures"].as_array().map_or(0, Vec::len);
         ensure!(left == 0, "{left} of {} come again: {answer}", messages.len());
         stand.delete(queue, &messages).await?;
         polled(queue, &messages, tally);
-        tally
-            .invocations
-            .push(Invocation { function: worker.described.binary, calls: worker.calls()? });
+        tally.invocations.push(Invocation { function: worker.name, calls: worker.calls()? });
     }
 }
 
@@ -192,7 +194,7 @@ async fn later_attempts(
             }
             stand.stack.make_due(&delivery.id).await;
         }
-        let most = stand.template.batch("LaterAttempts")?;
+        let most = stand.template.source("sender", "RetryQueue")?.batch_size;
         drain(stand, sender, ("RetryQueueUrl", most), tally).await?;
     }
     if scenario.answers == Answers::Badly {
@@ -228,9 +230,9 @@ async fn give_up(stand: &Stand, ids: &[DeliveryId], tally: &mut Tally) -> anyhow
         ensure!(stand.stack.store.commit(&delivery.id, &stage, &change).await?, "a race");
     }
     let sweeper = stand.worker("sweeper", "SweeperFunction").await?;
-    sweeper.function.invoke(&json!({})).await?;
+    sweeper.invoke(&json!({})).await?;
     let calls = sweeper.calls()?;
     tally.invocations.push(Invocation { function: "sweeper", calls });
-    tally.ended("sweeper", sweeper.described.memory_mib, sweeper.function.end().await?);
+    tally.ended(sweeper)?;
     Ok(())
 }

@@ -2,36 +2,27 @@
 //! they form is an assumption of a scenario, and nothing that an emulator could tell.
 
 use std::collections::HashMap;
+use std::fs::{self, File};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, ensure};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use domain::endpoint::Endpoint;
 use domain::ports::Clock;
-use local::{Emulator, Layout, Profile, StackSpec, binaries};
+use local::{Emulator, Layout, StackSpec};
 use serde_json::{Value, json};
 use tests::stack::{Customer, Stack, emulator};
 
 use super::capacity::Schema;
 use super::counting::{Call, Counter, Schemas};
-use super::described::Template;
-use super::function::Function;
+use crate::artefact::Artefacts;
+use crate::sandbox::{Function, Sandbox};
+use crate::template::Template;
 
 /// Messages that SQS hands out at once.
 const RECEIVE: usize = 10;
-
-/// A function as the template describes it.
-#[derive(Debug, Clone)]
-pub struct Described {
-    /// Its binary, such as `sender`.
-    pub binary: &'static str,
-    /// Its name in the stack.
-    pub name: String,
-    /// MiB.
-    pub memory_mib: f64,
-    environment: HashMap<String, String>,
-}
 
 /// The stack, and what its functions run with.
 pub struct Stand {
@@ -42,16 +33,27 @@ pub struct Stand {
     sqs: aws_sdk_sqs::Client,
     config: SdkConfig,
     schemas: Schemas,
-    binaries: PathBuf,
+    artefacts: Artefacts,
+    layout: Layout,
 }
 
 /// A function at work, and the endpoint that counts what it asks of AWS.
 pub struct Worker {
-    /// As the template describes it.
-    pub described: Described,
-    /// The process.
-    pub function: Function,
+    /// Its name, such as `sender`.
+    pub name: &'static str,
+    /// MiB.
+    pub memory_mib: f64,
+    sandbox: Sandbox,
+    log: PathBuf,
     counter: Counter,
+}
+
+/// What a function has left behind.
+pub struct Ended {
+    /// What it wrote, line by line.
+    pub lines: Vec<String>,
+    /// Seconds of a processor that it used, start included.
+    pub cpu_s: f64,
 }
 
 impl Worker {
@@ -59,15 +61,32 @@ impl Worker {
     pub fn calls(&self) -> anyhow::Result<Vec<Call>> {
         self.counter.take()
     }
+
+    /// One invocation.
+    pub async fn invoke(&self, event: &Value) -> anyhow::Result<Value> {
+        Ok(serde_json::from_slice(&self.sandbox.invoke(event.to_string()).await?)?)
+    }
+
+    /// Ends it. It writes before it answers: all is there.
+    pub fn end(mut self) -> anyhow::Result<Ended> {
+        let cpu_s = self.sandbox.cpu()?.as_secs_f64();
+        drop(self.sandbox);
+        let log = fs::read_to_string(&self.log)?;
+        fs::remove_file(&self.log)?;
+        let lines: Vec<String> = log.lines().map(str::to_owned).collect();
+        let trouble = lines.iter().find(|line| line.contains(r#""level":"ERROR""#));
+        ensure!(trouble.is_none(), "a function met trouble: {trouble:?}");
+        Ok(Ended { lines, cpu_s })
+    }
 }
 
 impl Stand {
     /// Builds the functions, deploys the template, and takes the emulator's pollers off the queues.
     pub async fn start(name: &str) -> anyhow::Result<Self> {
-        let profile = if cfg!(debug_assertions) { Profile::Debug } else { Profile::Release };
         let layout = Layout::of_this_clone();
-        let binaries = binaries::build(&layout, profile).map_err(|e| anyhow!("{e}"))?;
-        let stack = Stack::of(&StackSpec::new(&layout, name, &binaries));
+        let artefacts = Artefacts::build(&layout)?;
+        let folder = artefacts.path("");
+        let stack = Stack::of(&StackSpec::new(&layout, name, folder));
         let config = aws::config::emulator(emulator().endpoint_url(), Emulator::REGION);
         let lambda = aws_sdk_lambda::Client::new(&config);
         for function in ["IngestFunction", "SenderFunction"] {
@@ -79,35 +98,41 @@ impl Stand {
         }
         let schemas = schemas(&config).await?;
         let sqs = aws_sdk_sqs::Client::new(&config);
-        let template = Template::read(&layout, &[])?;
-        let stand = Self { stack, template, sqs, config, schemas, binaries };
+        let template = Template::read(&layout)?;
+        let stand = Self { stack, template, sqs, config, schemas, artefacts, layout };
         // A sweeper's first run audits; later ones are like each other.
         let sweeper = stand.worker("sweeper", "SweeperFunction").await?;
-        sweeper.function.invoke(&json!({})).await?;
+        sweeper.invoke(&json!({})).await?;
+        sweeper.end()?;
         Ok(stand)
     }
 
-    /// Starts a function, such as `sender` for `SenderFunction`.
-    pub async fn worker(&self, binary: &'static str, output: &str) -> anyhow::Result<Worker> {
-        let described = self.described(binary, output).await?;
-        let counter = Counter::start(emulator().endpoint_url(), self.schemas.clone()).await?;
-        let (name, environment) = (&described.name, &described.environment);
-        let path = self.binaries.join(binary);
-        let function = Function::start(&path, name, environment, &counter.url()).await?;
-        Ok(Worker { described, function, counter })
-    }
-
-    async fn described(&self, binary: &'static str, output: &str) -> anyhow::Result<Described> {
-        let name = self.stack.output(output).to_owned();
+    /// Starts a function, such as `sender` for `SenderFunction`, with the variables that it has in
+    /// the stack.
+    pub async fn worker(&self, name: &'static str, output: &str) -> anyhow::Result<Worker> {
+        let in_stack = self.stack.output(output);
         let lambda = aws_sdk_lambda::Client::new(&self.config);
-        let found = lambda.get_function_configuration().function_name(&name).send().await?;
-        let environment = found.environment().and_then(|all| all.variables()).cloned();
-        Ok(Described {
-            binary,
-            memory_mib: f64::from(found.memory_size().context("no memory size")?),
-            environment: environment.context("no environment")?,
+        let found = lambda.get_function_configuration().function_name(in_stack).send().await?;
+        let variables = found.environment().and_then(|all| all.variables());
+        let counter = Counter::start(emulator().endpoint_url(), self.schemas.clone()).await?;
+        let aws = ("AWS_ENDPOINT_URL".to_owned(), counter.url());
+        let function = Function {
             name,
-        })
+            program: self.artefacts.path(name),
+            variables: variables
+                .context("no variables")?
+                .clone()
+                .into_iter()
+                .chain([aws])
+                .collect(),
+            timeout: Duration::from_secs(self.template.timeout_s(name)?),
+        };
+        let folder = self.layout.state().join("bench");
+        fs::create_dir_all(&folder)?;
+        let log = folder.join(format!("{in_stack}-{}.log", std::process::id()));
+        let sandbox = Sandbox::writing_to(&function, File::create(&log)?.into()).await?;
+        let memory_mib = f64::from(found.memory_size().context("no memory size")?);
+        Ok(Worker { name, memory_mib, sandbox, log, counter })
     }
 
     /// Registers as many endpoints of an account, all at the same customer's.

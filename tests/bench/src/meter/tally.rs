@@ -6,7 +6,7 @@ use domain::ids::DeliveryId;
 use tests::stack::Received;
 
 use super::counting::Call;
-use super::function::Ended;
+use super::stand::{Ended, Worker};
 
 /// One run of a function.
 pub struct Invocation {
@@ -76,11 +76,13 @@ impl Tally {
         self.post_bytes = number(received.iter().map(bytes).sum());
     }
 
-    /// A function has ended.
-    pub fn ended(&mut self, function: &'static str, memory_mib: f64, ended: Ended) {
-        let Ended { lines, cpu_s } = ended;
+    /// A function has done its work.
+    pub fn ended(&mut self, worker: Worker) -> anyhow::Result<()> {
+        let (name, memory_mib) = (worker.name, worker.memory_mib);
+        let Ended { lines, cpu_s } = worker.end()?;
         let line_bytes = lines.iter().map(String::len).sum();
-        self.ran.insert(function, Ran { memory_mib, cpu_s, lines: lines.len(), line_bytes });
+        self.ran.insert(name, Ran { memory_mib, cpu_s, lines: lines.len(), line_bytes });
+        Ok(())
     }
 
     /// The deliveries that were put on record.

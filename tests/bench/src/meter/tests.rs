@@ -8,11 +8,12 @@ use super::tally::Figures;
 use super::{BUDGET, bill, scenarios};
 
 /// Requests differ a little with the batches that a queue hands out.
-const SLACK: f64 = 1.01;
+const SLACK: f64 = 1.001;
 
 /// Most that one delivery may take: write units, read units, SQS requests, Lambda runs.
-const AGREED: [(&str, [f64; 4]); 6] = [
+const AGREED: [(&str, [f64; 4]); 7] = [
     ("healthy", [3.0, 1.71, 0.45, 0.11]),
+    ("words and numbers, which compress less", [4.0, 1.71, 0.45, 0.11]),
     ("data that does not compress", [5.0, 1.71, 0.45, 0.11]),
     ("a trickle: one message at a time", [3.0, 1.80, 0.60, 0.20]),
     ("fan-out to 5", [2.40, 2.10, 0.33, 0.102]),
@@ -50,12 +51,12 @@ async fn a_delivery_takes_no_more_than_is_written_down() {
 
 #[test]
 fn what_is_written_down_keeps_the_budgets() {
-    for name in ["healthy", "a trickle: one message at a time"] {
+    for name in [AGREED[0].0, AGREED[1].0, "a trickle: one message at a time"] {
         let (_, agreed) = AGREED.iter().find(|(known, _)| *known == name).expect("listed");
         for (agreed, budget) in agreed.iter().zip(of(BUDGET)) {
             assert!(*agreed <= budget, "{name}: {agreed} of {budget}");
         }
     }
-    let (_, noise) = AGREED[1];
+    let (_, noise) = AGREED[2];
     assert!(noise[0] <= 5.0, "data that does not compress has a write unit more");
 }
