@@ -11,6 +11,7 @@
 //! | `tally` | what was counted |
 //! | `prices` | what AWS charges, and what is assumed |
 //! | `bill` | from counts to dollars |
+//! | `upkeep` | keeping records |
 //! | `idle` | a month of nothing |
 
 mod bill;
@@ -24,6 +25,7 @@ mod stand;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use anyhow::Context;
 use cli::bar::Bar;
@@ -126,10 +128,13 @@ pub async fn run(bar: &mut Bar) -> anyhow::Result<Findings> {
     bar.say("deploying");
     let stand = Stand::start("meter").await?;
     let idle = idle::month(&stand).await?;
-    let mut metered = Vec::new();
+    let (mut metered, mut audited) = (Vec::new(), None);
     for scenario in scenarios() {
         bar.say(scenario.name);
         let tally = scenario::run(&stand, &scenario).await?;
+        if audited.is_none() {
+            audited = Some(upkeep::audit(&stand, tally.deliveries).await?);
+        }
         metered.push((scenario, tally));
     }
     let bills: Vec<Bill> = metered.iter().map(|(_, tally)| bill(tally)).collect();
@@ -138,6 +143,7 @@ pub async fn run(bar: &mut Bar) -> anyhow::Result<Findings> {
     findings.tables.push(dollars(&metered, &bills));
     findings.tables.push(breakdown(first));
     findings.tables.push(requests(healthy));
+    findings.tables.extend(audited.map(|audited| audited.table(first.storage)));
     findings.tables.push(nothing_done(&idle));
     findings.budgets = budgets(healthy.figures(), first.total(), &idle);
     for paragraph in explained(&metered) {
