@@ -1,6 +1,7 @@
 //! Journeys over the real template: real functions, real queues, real HTTP.
 
 mod again;
+mod alarms;
 mod api;
 mod audit;
 mod by_name;

@@ -1,5 +1,6 @@
 //! The real template on the emulator, as products, customers and ops see it.
 
+mod alarms;
 mod cli;
 mod counted;
 mod customer;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use aws::dynamo::{Store, Table, Tables};
 use aws_config::SdkConfig;
-use aws_sdk_sqs::types::Message;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use domain::api_key::ApiKeyRecord;
 use domain::audit::Audit;
 use domain::delivery::{Change, Delivery, Settles};
@@ -28,6 +29,7 @@ use domain::target::TargetRules;
 use domain::wakeup::WakeUp;
 use local::{Emulator, Layout, Options, Profile, StackSpec, Venv, binaries, venv};
 
+pub use alarms::{Alarm, Told, Verdict};
 pub use cli::Cli;
 pub use counted::{Asked, Counted};
 pub use customer::{Customer, Received};
@@ -182,6 +184,7 @@ impl Stack {
                 .receive_message()
                 .queue_url(queue)
                 .message_attribute_names("All")
+                .message_system_attribute_names(MessageSystemAttributeName::All)
                 .max_number_of_messages(10)
                 .wait_time_seconds(if all.len() < count { 3 } else { 0 })
                 .send()
@@ -265,6 +268,14 @@ impl Stack {
     pub async fn put(&self, queue: &str, body: &str) -> String {
         let message = self.sqs().send_message().queue_url(self.output(queue)).message_body(body);
         message.send().await.expect("sent").message_id.expect("SQS gives one")
+    }
+
+    /// Has a queue hand out again after so many seconds what its function left; at 0 an hour of
+    /// trouble passes at once.
+    pub async fn hand_out_again_after(&self, queue: &str, seconds: u32) {
+        let change = self.sqs().set_queue_attributes().queue_url(self.output(queue));
+        let change = change.attributes(QueueAttributeName::VisibilityTimeout, seconds.to_string());
+        change.send().await.expect("set");
     }
 
     /// Empties a queue: what was in it is lost.
