@@ -38,8 +38,9 @@ def unexplained(stacks):
             yield f"UnexplainedAlarm: {field} is {alarm.get(field)}, not {value}"
 
 
-RUNBOOK = Path(__file__).resolve().parents[3] / "infra" / "runbook.md"
-METRICS = Path(__file__).resolve().parents[3] / "shared" / "domain" / "src" / "metric.rs"
+ROOT = Path(__file__).resolve().parents[3]
+RUNBOOK = ROOT / "infra" / "runbook.md"
+METRICS = ROOT / "shared" / "domain" / "src" / "metric.rs"
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:ops"
 
 # Who must be woken; everything else waits for the morning.
@@ -59,15 +60,17 @@ AWS = {
         "Reputation.BounceRate", "Reputation.ComplaintRate",
     }),
 }  # fmt: skip
-# Who tells which figure of ours.
-OURS = {
-    "SweeperFunction": {
-        "Unexplained", "Sweeps", "OldestOverdue", "Woken", "HeldBack", "UnfinishedShards",
-        "SweepErrors",
-    },
-    "SenderFunction": {"Hops"},
-    "DailyFunction": {"DailyRuns", "EndpointsDisabled"},
-}  # fmt: skip
+
+def told():
+    """Which of our figures each function tells, as its source has it."""
+    code = METRICS.read_text("utf-8").split("pub fn unit")[0]
+    names = dict(re.findall(r'Metric::(\w+) => "([A-Za-z]+)",', code))
+    found = {}
+    for folder in sorted((ROOT / "functions").iterdir()):
+        code = "".join(file.read_text("utf-8") for file in sorted(folder.glob("src/**/*.rs")))
+        uses = set(re.findall(r"Metric::([A-Z]\w+)", code))
+        found[f"{folder.name.capitalize()}Function"] = {names[use] for use in uses}
+    return set(names.values()), found
 
 
 def alarms_of(view):
@@ -93,7 +96,7 @@ def alarms_of(view):
     ),
 )
 def exist(stacks):
-    in_code = set(re.findall(r'=> "([A-Za-z]+)",', METRICS.read_text(encoding="utf-8")))
+    _all, by_function = told()
     for name, alarm in alarms_of(stacks.prod).items():
         dimensions = [(each["Name"], each["Value"]) for each in alarm.get("Dimensions", [])]
         if len(dimensions) != 1:
@@ -101,8 +104,8 @@ def exist(stacks):
             continue
         ((dimension, value),) = dimensions
         if alarm["Namespace"] == "RackwaveWebhooks":
-            told = OURS.get(value, set()) & in_code
-            if dimension != "FunctionName" or alarm["MetricName"] not in told:
+            figures = by_function.get(value, set())
+            if dimension != "FunctionName" or alarm["MetricName"] not in figures:
                 yield f"{name}: {value} does not tell {alarm['MetricName']}"
             continue
         wanted, kind, metrics = AWS.get(alarm["Namespace"], (None, None, ()))
@@ -110,6 +113,34 @@ def exist(stacks):
         names = {f"{each}.QueueName" for each in there} if wanted == "QueueName" else set(there)
         if alarm["MetricName"] not in metrics or dimension != wanted or value not in names:
             yield f"{name}: {alarm['Namespace']} has no {alarm['MetricName']} of {value}"
+
+
+@rule(
+    "each of our figures is told by one function, and an alarm or the dashboard looks at it",
+    unheard=cut("Resources.DailySilentAlarm"),
+    unheard_too=cut("Resources.ManyDisabledAlarm"),
+)
+def heard(stacks):
+    known, by_function = told()
+    dashboards = str(stacks.prod.expanded["Resources"]["OperationsDashboard"])
+    heard = {alarm["MetricName"] for alarm in alarms_of(stacks.prod).values()}
+    for figure in sorted(known):
+        tellers = [name for name, figures in by_function.items() if figure in figures]
+        if len(tellers) != 1:
+            yield f"{figure} is told by {tellers}"
+        if figure not in heard and f'"{figure}"' not in dashboards:
+            yield f"nobody looks at {figure}, and it costs money"
+
+
+@rule(
+    "no page of infra names an alarm that is gone",
+    renamed=cut("Resources.HopsAlarm"),
+)
+def named_in_pages(stacks):
+    for page in sorted((ROOT / "infra").glob("*.md")):
+        named = set(re.findall(r"\b[A-Z]\w+Alarm\b", page.read_text("utf-8")))
+        for name in sorted(named - alarms_of(stacks.prod).keys()):
+            yield f"infra/{page.name} names {name}"
 
 
 @rule(
