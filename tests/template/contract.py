@@ -117,9 +117,17 @@ WILDCARDS = {
     "DailyRole/MailOwners": "likewise",
     "SweeperRole/MailOwnersOnTheEmulator": "it asks for `*`; never on AWS",
     "DailyRole/MailOwnersOnTheEmulator": "likewise",
+    "OpsReaderPolicy/NeitherSecretsNorKeys": "a refusal; it should cover every action",
+    "OpsReaderPolicy/ReadFigures": "none of these knows resources",
     "SenderRole/ScheduleLaterAttempts": "a schedule's name is a hash; the group bounds it",
     "SenderRole/ScheduleLaterAttemptsOnTheEmulator": "likewise, and never on AWS",
 }
+
+# What the policy for people on call says.
+OPS_STATEMENTS = (
+    "ReadTheRecords", "NeitherSecretsNorKeys", "NotTheSecretsKey", "CountMessages",
+    "LookAtWhatIsSetAside", "ReadLogs", "FindTheStack", "ReadFigures",
+)  # fmt: skip
 
 # What exists on AWS or on the emulator alone -> why.
 LOCAL_DIFFERENCES = {
@@ -128,6 +136,8 @@ LOCAL_DIFFERENCES = {
     "InnerQueuesPolicy": "nothing is left in it: see TlsOnly",
     "InnerQueuesPolicy/TlsOnly": "the emulator speaks plain http and would refuse everybody",
     "SenderRole/ScheduleLaterAttemptsOnTheEmulator": "it takes every group for `default`",
+    "OpsReaderPolicy": "nobody is on call for an emulator",
+    **{f"OpsReaderPolicy/{sid}": "likewise" for sid in OPS_STATEMENTS},
     "SweeperRole/MailOwnersOnTheEmulator": "it asks for `*`, whatever the identity",
     "DailyRole/MailOwnersOnTheEmulator": "likewise",
 }
