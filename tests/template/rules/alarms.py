@@ -1,5 +1,6 @@
 """Alarms: what they look at is what the functions tell, and whoever wants to hear them does."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -61,6 +62,8 @@ AWS = {
     }),
 }  # fmt: skip
 
+
+@functools.cache
 def told():
     """Which of our figures each function tells, as its source has it."""
     code = METRICS.read_text("utf-8").split("pub fn unit")[0]
@@ -70,6 +73,9 @@ def told():
         code = "".join(file.read_text("utf-8") for file in sorted(folder.glob("src/**/*.rs")))
         uses = set(re.findall(r"Metric::([A-Z]\w+)", code))
         found[f"{folder.name.capitalize()}Function"] = {names[use] for use in uses}
+    for figure in names.values():
+        tellers = [name for name, figures in found.items() if figure in figures]
+        assert len(tellers) == 1, f"{figure} is told by {tellers}"
     return set(names.values()), found
 
 
@@ -121,13 +127,10 @@ def exist(stacks):
     unheard_too=cut("Resources.ManyDisabledAlarm"),
 )
 def heard(stacks):
-    known, by_function = told()
+    known, _by_function = told()
     dashboards = str(stacks.prod.expanded["Resources"]["OperationsDashboard"])
     heard = {alarm["MetricName"] for alarm in alarms_of(stacks.prod).values()}
     for figure in sorted(known):
-        tellers = [name for name, figures in by_function.items() if figure in figures]
-        if len(tellers) != 1:
-            yield f"{figure} is told by {tellers}"
         if figure not in heard and f'"{figure}"' not in dashboards:
             yield f"nobody looks at {figure}, and it costs money"
 
