@@ -14,6 +14,7 @@ mod health;
 mod leaks;
 mod log;
 mod receivers;
+mod runbook;
 mod schedule;
 mod test_events;
 

@@ -66,6 +66,11 @@ impl Cli {
         self
     }
 
+    /// The file that describes the stack, as `cargo local` writes it.
+    pub fn description(&self) -> &std::path::Path {
+        &self.files[0]
+    }
+
     /// Runs it to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         tokio::task::block_in_place(|| self.command(arguments).output().expect("it runs"))
