@@ -20,6 +20,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Compare events, deliveries and the index of what waits; exit code 1 if anything is unexplained.
 #[derive(Args)]
+#[command(after_help = "Example:\n  webhooks audit --older-than 1h")]
 pub struct Audit {
     /// Look at what is at least this old, such as 15d, 12h, 30m, 0s. Younger than the usual 15d (or
     /// RetentionDays less a day), what merely waits its turn in a queue is counted, too.

@@ -29,6 +29,9 @@ pub struct CheckUrl {
 }
 
 const BATCH: &str = "\
+Example:
+  webhooks check-url https://hooks.example.com/in --answer 10.0.0.1
+
 Exit codes: 0 the sender would call it; 1 it would not.
 
 With --batch, every line of standard input is {\"url\":\"https://…\",\"answers\":[\"1.2.3.4\"]}, or without

@@ -25,6 +25,7 @@ const ENDPOINTS: usize = 200;
 #[derive(Subcommand)]
 pub enum Deliveries {
     /// An endpoint's deliveries, newest first.
+    #[command(after_help = "Example:\n  webhooks deliveries list ep_… --limit 100")]
     List {
         /// The endpoint.
         endpoint: EndpointId,
@@ -33,6 +34,7 @@ pub enum Deliveries {
         limit: u16,
     },
     /// One delivery with every attempt.
+    #[command(after_help = "Example:\n  webhooks deliveries show dlv_… --json")]
     Show {
         /// Its id.
         id: DeliveryId,
@@ -44,6 +46,7 @@ pub enum Deliveries {
         id: DeliveryId,
     },
     /// Attempts as they happen, until interrupted.
+    #[command(after_help = "Example:\n  webhooks deliveries tail ep_…")]
     Tail {
         /// Only this endpoint's.
         endpoint: Option<EndpointId>,

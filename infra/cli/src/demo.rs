@@ -30,12 +30,14 @@ pub enum Demo {
     #[command(hide = true)]
     Run,
     /// Make the demo receiver answer with an error from now on.
+    #[command(after_help = "Example:\n  webhooks demo break --status 503")]
     Break {
         /// The status it answers with.
         #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(200..=599))]
         status: u16,
     },
     /// Make it answer 200 again.
+    #[command(after_help = "Example:\n  webhooks demo mend")]
     Mend,
 }
 

@@ -31,6 +31,7 @@ const LOOKED_BACK: Duration = Duration::from_secs(3 * 86_400);
 /// How the stack is: queues, what is set aside or overdue, the last audit, failing endpoints, the
 /// last runs. Exit code 1 if something needs somebody; infra/runbook.md says what to do.
 #[derive(Args)]
+#[command(after_help = "Example:\n  webhooks doctor --stack rackwave-webhooks")]
 pub struct Doctor {}
 
 /// What was seen.

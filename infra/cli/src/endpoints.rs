@@ -29,12 +29,14 @@ pub enum Endpoints {
     /// Register an endpoint; its secret is shown this once.
     Create(Box<Create>),
     /// All endpoints, or those of one account.
+    #[command(after_help = "Example:\n  webhooks endpoints list --account acct_42")]
     List {
         /// Only this account's.
         #[arg(long)]
         account: Option<AccountId>,
     },
     /// One endpoint.
+    #[command(after_help = "Example:\n  webhooks endpoints show ep_…")]
     Show {
         /// Its id.
         id: EndpointId,

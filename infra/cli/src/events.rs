@@ -25,6 +25,10 @@ const NAMED: usize = 3;
 const FILE_BYTES: u64 = 256 * 1024 * 1024;
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  webhooks send --count 100 --rate 20
+  webhooks send --file events.json")]
 pub struct Send {
     /// A message body (an object or an array), or JSON lines, a message each; `-` reads standard
     /// input. Without it, sample events.
@@ -45,6 +49,7 @@ pub struct Send {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example:\n  webhooks validate events.json")]
 pub struct Validate {
     /// A message body (an object or an array), or JSON lines, a message each; `-` reads standard
     /// input. Judged as `send` would send it.

@@ -76,11 +76,13 @@ pub struct Cancel {
 #[derive(Subcommand)]
 pub enum Recoveries {
     /// How far a recovery or cancellation is.
+    #[command(after_help = "Example:\n  webhooks recoveries show rec_…")]
     Show {
         /// Its id, `rec_…`.
         id: JobId,
     },
     /// Stop it; what has been done stays done.
+    #[command(after_help = "Example:\n  webhooks recoveries stop rec_…")]
     Stop {
         /// Its id, `rec_…`.
         id: JobId,

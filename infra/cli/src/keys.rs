@@ -12,6 +12,9 @@ use crate::stack::{Stack, Target};
 #[derive(Subcommand)]
 pub enum Keys {
     /// Make a key; it is shown this once.
+    #[command(
+        after_help = "Example:\n  webhooks keys create --scope account:acct_42 --name dashboard"
+    )]
     Create {
         /// `operator`, `account:ID` or `product:NAME`.
         #[arg(long, value_parser = scope)]
@@ -21,8 +24,10 @@ pub enum Keys {
         name: Option<String>,
     },
     /// All keys, by what is kept of them.
+    #[command(after_help = "Example:\n  webhooks keys list")]
     List,
     /// Make a key open nothing any more.
+    #[command(after_help = "Example:\n  webhooks keys revoke key_…")]
     Revoke {
         /// Its id, `key_…`.
         id: String,

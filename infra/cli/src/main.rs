@@ -12,6 +12,8 @@ mod demo;
 mod doctor;
 mod endpoints;
 mod events;
+#[cfg(test)]
+mod help;
 mod jobs;
 mod keys;
 mod redrive;

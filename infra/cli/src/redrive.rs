@@ -17,6 +17,7 @@ const AT_MOST: usize = 100_000;
 /// Without --yes it only counts. The sweeper does the same by itself: wake-ups within 5 minutes,
 /// events after a day; this is for when the cause is gone and nobody wants to wait.
 #[derive(Args)]
+#[command(after_help = "Example:\n  webhooks redrive --queue events --yes")]
 pub struct Redrive {
     /// Move them.
     #[arg(long)]

@@ -16,8 +16,10 @@ const AT_MOST: usize = 10_000;
 #[derive(Subcommand)]
 pub enum Rejected {
     /// What was refused and why; nothing is taken off the queue.
+    #[command(after_help = "Example:\n  webhooks rejected list")]
     List,
     /// Send refused events to the events queue again, once the rules or the code have changed.
+    #[command(after_help = "Example:\n  webhooks rejected replay --code invalid_field --yes")]
     Replay {
         /// Only those refused with this code, such as `invalid_field`.
         #[arg(long)]

@@ -23,6 +23,10 @@ const ON_RECORD_WITHIN: Duration = Duration::from_secs(600);
 const HEARD_WITHIN: Duration = Duration::from_secs(7 * 86_400);
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  webhooks why evt_…
+  webhooks why --account acct_42 --product migosmtp msg_1")]
 pub struct Why {
     /// The event's id, `evt_…`; with --account and --product, the product's own id for it.
     id: String,
