@@ -11,6 +11,7 @@ use std::time::Duration;
 use domain::delivery::{Answer, Outcome};
 use domain::limits::EVENT_BYTES;
 use domain::ports::Receiver;
+use domain::webhook::WebhookRequest;
 use futures::future::join_all;
 use rustls::pki_types::CertificateDer;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
@@ -153,9 +154,9 @@ fn sender() {
             (receiver, format!("https://{NAME}/"), 10 * HELD)
         }
     };
-    let mut request = request(url);
-    request.body = "x".repeat(EVENT_BYTES).into();
-    let requests = vec![request; AT_ONCE];
+    // A body each: what is shared between clones is not what a batch holds.
+    let large = || WebhookRequest { body: "x".repeat(EVENT_BYTES).into(), ..request(url.clone()) };
+    let requests: Vec<WebhookRequest> = std::iter::repeat_with(large).take(AT_ONCE).collect();
     let posts = requests.iter().map(|request| receiver.post(request, deadline));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let answers = runtime.expect("a runtime").block_on(join_all(posts));
