@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use cli::bar::Bar;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::cloud::{Cloud, Sent};
 use crate::sandbox::{Function, Sandbox};
@@ -21,14 +23,18 @@ pub const SEND: &str = "SendQueue";
 /// The queue of later attempts, and of first attempts to endpoints in trouble.
 pub const RETRY: &str = "RetryQueue";
 
-/// The running whole; it ends with this value.
+/// The running whole. It must be ended, or its functions complain of a runtime API that is gone.
 pub struct Fleet {
     /// Where the functions' calls go.
     pub cloud: Cloud,
     lines: Vec<Line>,
     tally: Arc<Tally>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    router: JoinHandle<()>,
+    readers: Vec<JoinHandle<()>>,
 }
+
+/// Which function reads which queue.
+const LINES: [(&str, &str); 3] = [("ingest", EVENTS), ("sender", SEND), ("sender", RETRY)];
 
 struct Line {
     queue: &'static str,
@@ -53,33 +59,58 @@ impl Fleet {
     ///
     /// # Errors
     /// If the template does not say how.
-    pub fn start(stand: Stand, change: impl Fn(&mut Function)) -> anyhow::Result<Self> {
+    pub fn start(stand: Stand) -> anyhow::Result<Self> {
+        Self::with(stand, Vec::new())
+    }
+
+    /// The same with every sandbox started that the template allows.
+    ///
+    /// # Errors
+    /// If one does not start.
+    pub async fn start_warm(stand: Stand, bar: &mut Bar) -> anyhow::Result<Self> {
+        let mut warm = Vec::new();
+        for (name, queue) in LINES {
+            let (function, mut idle) = (stand.function(name)?, Vec::new());
+            let whole = stand.template.source(name, queue)?.concurrency;
+            for _ in 0..whole {
+                idle.push(Sandbox::start(&function).await?);
+            }
+            for (nth, sandbox) in idle.iter_mut().enumerate() {
+                sandbox.first_poll().await?;
+                bar.draw(u64::try_from(nth)?, u64::try_from(whole)?, "sandboxes started");
+            }
+            warm.push(idle);
+        }
+        Self::with(stand, warm)
+    }
+
+    fn with(stand: Stand, warm: Vec<Vec<Sandbox>>) -> anyhow::Result<Self> {
         let tally = Arc::<Tally>::default();
-        let (mut lines, mut tasks) = (Vec::new(), Vec::new());
-        for (name, queue) in [("ingest", EVENTS), ("sender", SEND), ("sender", RETRY)] {
-            let mut function = stand.function(name)?;
-            change(&mut function);
+        let mut warm = warm.into_iter();
+        let (mut lines, mut readers) = (Vec::new(), Vec::new());
+        for (name, queue) in LINES {
+            let function = stand.function(name)?;
             let (arrivals, waiting) = mpsc::unbounded_channel();
             let source = stand.template.source(name, queue)?;
             let pool = Pool {
                 queue,
                 function,
                 source,
-                idle: Mutex::default(),
+                idle: Mutex::new(warm.next().unwrap_or_default()),
                 free: Arc::new(Semaphore::new(source.concurrency)),
                 tally: tally.clone(),
             };
-            tasks.push(tokio::spawn(Arc::new(pool).read(waiting)));
+            readers.push(tokio::spawn(Arc::new(pool).read(waiting)));
             lines.push(Line { queue, arrivals });
         }
         let routes: Vec<_> = lines.iter().map(|line| (line.queue, line.arrivals.clone())).collect();
         let Stand { cloud, mut sent, .. } = stand;
-        tasks.push(tokio::spawn(async move {
+        let router = tokio::spawn(async move {
             while let Some(message) = sent.recv().await {
                 route(&routes, message);
             }
-        }));
-        Ok(Self { cloud, lines, tally, tasks })
+        });
+        Ok(Self { cloud, lines, tally, router, readers })
     }
 
     /// Puts an event on the products' queue.
@@ -89,15 +120,16 @@ impl Fleet {
         }
     }
 
-    /// What happened so far.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-}
-
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    /// Ends all functions, whatever they are at, and answers what happened.
+    pub async fn end(self) -> Arc<Tally> {
+        let Self { lines, router, readers, tally, .. } = self;
+        router.abort();
+        let _ = router.await;
+        drop(lines);
+        for reader in readers {
+            let _ = reader.await;
+        }
+        tally
     }
 }
 
@@ -129,30 +161,36 @@ struct Pool {
 impl Pool {
     async fn read(self: Arc<Self>, mut arrivals: mpsc::UnboundedReceiver<String>) {
         let mut waiting = VecDeque::new();
-        loop {
+        let mut work = JoinSet::new();
+        'open: loop {
             if waiting.is_empty() {
-                let Some(first) = arrivals.recv().await else { return };
+                let Some(first) = arrivals.recv().await else { break };
                 waiting.push_back(first);
             }
             self.gather(&mut waiting, &mut arrivals).await;
             let permit = loop {
                 tokio::select! {
                     permit = self.free.clone().acquire_owned() => break permit,
-                    Some(message) = arrivals.recv() => waiting.push_back(message),
+                    message = arrivals.recv() => match message {
+                        Some(message) => waiting.push_back(message),
+                        None => break 'open,
+                    },
                 }
             };
-            let Ok(permit) = permit else { return };
+            let Ok(permit) = permit else { break };
             while let Ok(message) = arrivals.try_recv() {
                 waiting.push_back(message);
             }
             let size = waiting.len().min(self.source.batch_size);
             let batch: Vec<String> = waiting.drain(..size).collect();
             let pool = self.clone();
-            tokio::spawn(async move {
+            work.spawn(async move {
                 pool.handle(batch).await;
                 drop(permit);
             });
+            while work.try_join_next().is_some() {}
         }
+        work.shutdown().await;
     }
 
     /// Waits for company, if the template says so.

@@ -39,13 +39,14 @@ pub async fn run(layout: &Layout, bar: &mut Bar) -> anyhow::Result<Findings> {
     for account in &accounts {
         stand.register(account, customers.url(OK)).await?;
     }
-    let fleet = Fleet::start(stand, |_| {})?;
+    let fleet = Fleet::start(stand)?;
     let traffic = Traffic { accounts: &accounts, rate: RATE, seconds: SECONDS };
     let put = traffic.put(&fleet, "seconds", bar).await?;
     let all = customers.wait_for(RATE * SECONDS);
     ensure!(tokio::time::timeout(PATIENCE, all).await.is_ok(), "not all arrived");
     fleet.cloud.was_understood()?;
-    ensure!(fleet.tally().failed.load(Ordering::Relaxed) == 0, "something failed");
+    let tally = fleet.end().await;
+    ensure!(tally.failed.load(Ordering::Relaxed) == 0, "something failed");
     let counted = put.iter().skip(usize::try_from(RATE * WARM_UP_S)?);
     let waits: Vec<f64> = counted.filter_map(|event| event.waited_ms(&customers)).collect();
     show(&mut findings, &waits);

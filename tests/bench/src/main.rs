@@ -85,8 +85,15 @@ pub enum Benchmark {
 
 impl Benchmark {
     /// In the report's order.
-    pub const ALL: [Self; 6] =
-        [Self::Meter, Self::Start, Self::Throughput, Self::Latency, Self::Memory, Self::Outage];
+    pub const ALL: [Self; 7] = [
+        Self::Meter,
+        Self::Start,
+        Self::Throughput,
+        Self::Latency,
+        Self::Neighbour,
+        Self::Memory,
+        Self::Outage,
+    ];
 
     /// What it is called on the command line and in files.
     pub fn name(self) -> &'static str {
