@@ -5,7 +5,7 @@ use domain::delivery::{FailedReason, Status};
 use domain::endpoint::EndpointState;
 use domain::metric::Metric;
 use domain::wakeup::Lane;
-use tests::world::{START, World, answer};
+use tests::world::{Fault, START, World, answer};
 
 const EVENT: &str = r#"{"id":"a","account_id":"acct_42","event":"email.sent","product":"migosmtp","platform_id":"1","timestamp":"2026-06-07T09:39:00Z","data":{"n":1.0}}"#;
 
@@ -160,11 +160,11 @@ fn a_hop_tries_the_scheduler_again() {
     let world = world_with_event();
     world.answers(|_, _| answer(500));
     world.step();
-    world.state().faults.rates.throttled = 1_000;
+    world.state().faults.rates[Fault::Throttled] = 1_000;
     world.step();
     assert_eq!(world.only_delivery().scheduled_attempts, 2);
     assert_eq!(world.state().metrics, [(Metric::Hops, 1)], "every link is counted");
-    world.state().faults.rates.throttled = 0;
+    world.state().faults.rates[Fault::Throttled] = 0;
     let Some(hop) = world.state().queued.pop() else { panic!("Scheduler was not to be had") };
     world.push(Lane::Retry, &hop.body, hop.at - std::time::Duration::from_secs(900));
     world.send_due();

@@ -17,22 +17,25 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use tests::simulator::{Plan, Told, Violation, tell_plan};
+use tests::world::Fault;
 
 /// Histories between two looks at the progress.
 const STRIDE: u64 = 20;
+/// Histories between two lines of progress in a log.
+const SELDOM: u64 = 20_000;
 
 fn main() -> ExitCode {
     let mut histories = 100_000;
     let mut first = 0;
     let mut arguments = std::env::args().skip(1);
-    let (mut only, mut most) = (None, u64::MAX);
+    let (mut only, mut most) = (None, usize::MAX);
     while let Some(name) = arguments.next() {
         let value = arguments.next().unwrap_or_default();
         match (name.as_str(), value.parse().ok()) {
-            ("--only", _) if Plan::from_seed(0).only(&value).is_some() => only = Some(value),
+            ("--only", _) if Fault::parse(&value).is_some() => only = Fault::parse(&value),
             ("--histories", Some(number)) => histories = number,
             ("--from", Some(number)) => first = number,
-            ("--stop", Some(number)) => most = number,
+            ("--stop", Some(number)) => most = usize::try_from(number).unwrap_or(usize::MAX),
             ("--seed", Some(number)) => (first, histories) = (number, 1),
             _ => {
                 eprintln!(
@@ -42,9 +45,9 @@ fn main() -> ExitCode {
             }
         }
     }
-    let (told, violations) = soak(first..first.saturating_add(histories), only.as_deref(), most);
+    let (told, violations) = soak(first..first.saturating_add(histories), only, most);
     println!(
-        "histories   {histories}, seeds from {first}\n{told:#?}\nviolations  {}",
+        "{histories:>12}  histories, seeds from {first}\n{told}\n{:>12}  violations",
         violations.len()
     );
     for violation in &violations {
@@ -53,36 +56,31 @@ fn main() -> ExitCode {
     if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Tells the histories of these seeds, until there are `most` violations.
-fn soak(seeds: Range<u64>, only: Option<&str>, most: u64) -> (Told, Vec<Violation>) {
+/// Tells the histories of these seeds, until there are `most` violations: those of the lowest seeds,
+/// however the threads take turns.
+fn soak(seeds: Range<u64>, only: Option<Fault>, most: usize) -> (Told, Vec<Violation>) {
     let next = AtomicU64::new(seeds.start);
-    let found = AtomicU64::new(0);
-    let all = Mutex::new((Told::default(), Vec::new()));
+    let all = Mutex::new((Told::default(), Vec::<Violation>::new()));
+    let lock = || all.lock().unwrap_or_else(PoisonError::into_inner);
     let work = || {
         loop {
             let from = next.fetch_add(STRIDE, Ordering::Relaxed);
             if from >= seeds.end {
                 return;
             }
+            let mut told = Told::default();
             for seed in from..(from + STRIDE).min(seeds.end) {
-                if found.load(Ordering::Relaxed) >= most {
+                if lock().1.iter().filter(|violation| violation.seed < seed).count() >= most {
                     return;
                 }
-                let plan = Plan::from_seed(seed);
-                let plan = match only {
-                    Some(fault) => plan.only(fault).expect("checked above"),
-                    None => plan,
-                };
-                let result = tell_plan(plan);
-                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-                match result {
-                    Ok(told) => all.0 = all.0.plus(told),
-                    Err(violation) => {
-                        found.fetch_add(1, Ordering::Relaxed);
-                        all.1.push(*violation);
-                    }
+                match tell(seed, only) {
+                    Ok(one) => told = told.plus(one),
+                    Err(violation) => lock().1.push(*violation),
                 }
             }
+            let mut all = lock();
+            all.0 = std::mem::take(&mut all.0).plus(told);
+            drop(all);
             progress(from + STRIDE - seeds.start, seeds.end - seeds.start);
         }
     };
@@ -91,13 +89,33 @@ fn soak(seeds: Range<u64>, only: Option<&str>, most: u64) -> (Told, Vec<Violatio
             scope.spawn(work);
         }
     });
-    all.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let (told, mut violations) = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    violations.sort_by_key(|violation| violation.seed);
+    violations.truncate(most);
+    (told, violations)
 }
 
+/// One history; a panic in it is a violation like any other.
+fn tell(seed: u64, only: Option<Fault>) -> Result<Told, Box<Violation>> {
+    let plan = Plan::from_seed(seed);
+    let plan = match only {
+        Some(fault) => plan.only(fault),
+        None => plan,
+    };
+    let told = std::panic::catch_unwind(|| tell_plan(plan));
+    told.unwrap_or_else(|_| {
+        let what = "a panic, see above".to_owned();
+        Err(Box::new(Violation { seed, what, story: Vec::new() }))
+    })
+}
+
+/// On a terminal all the time, else now and then.
 fn progress(done: u64, of: u64) {
     let mut error = std::io::stderr();
     if error.is_terminal() {
         let _ = write!(error, "\r{} of {of} histories", done.min(of));
-        let _ = error.flush();
+    } else if done.is_multiple_of(SELDOM) {
+        let _ = writeln!(error, "{done} of {of} histories");
     }
+    let _ = error.flush();
 }

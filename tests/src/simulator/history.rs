@@ -1,5 +1,7 @@
 //! One history: random steps under faults, then rest.
 
+mod people;
+mod steps;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -8,71 +10,24 @@ use std::time::Duration;
 use domain::Timestamp;
 use domain::api_key::{ApiKey, Scope};
 use domain::delivery::Outcome;
-use domain::endpoint::{DisabledReason, EndpointState};
-use domain::ids::{DeliveryId, EndpointId};
+use domain::endpoint::Endpoint;
+use domain::ids::EndpointId;
 use domain::job::{Job, JobState};
-use domain::wakeup::Lane;
 
-use super::model::Model;
-use super::{Told, Violation};
-use crate::world::{Dice, Queued, Rates, World, answer};
+use super::care::Care;
+use super::model::{Model, Promises};
+use super::plan::{Manner, Plan};
+use super::{SKEW_MS, Told, Violation};
+use crate::world::{DISABLE_AFTER, Dice, Fault, Post, World, answer};
 
-/// How far machines' clocks may be off, in milliseconds.
-pub const SKEW_MS: u64 = 1_000;
 /// Steps until a history must have come to rest once the faults stop.
 const REST: u32 = 3_000;
 /// An entry of `due` is overdue after its grace.
 const OVERDUE: Duration = Duration::from_secs(120);
-
-/// What a history is made of; drawn from its seed.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The seed.
-    pub seed: u64,
-    /// How often what goes wrong.
-    pub rates: Rates,
-    /// Steps under faults.
-    pub steps: u64,
-    /// Endpoints; the first is never disabled nor deleted.
-    pub endpoints: u64,
-    /// Answers that are failures, per mille.
-    pub failing: u64,
-    /// Whether people send again and cancel.
-    pub people: bool,
-    dice: Dice,
-}
-
-impl Plan {
-    /// The same, but with one kind of fault alone; `None` if there is no such kind.
-    pub fn only(mut self, fault: &str) -> Option<Self> {
-        self.rates = self.rates.only(fault)?;
-        Some(self)
-    }
-
-    /// Every fifth history has no faults at all: there nothing may happen twice. Half of all have
-    /// no people who send again or cancel.
-    pub fn from_seed(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let severity = [0, 10, 30, 100, 250][usize::try_from(seed % 5).unwrap_or(0)];
-        let mut rate = |share: u64| dice.below(severity * share / 10 + 1);
-        let rates = Rates {
-            refused: rate(10),
-            answer_lost: rate(10),
-            doubled: rate(10),
-            late: rate(10),
-            throttled: rate(20),
-            silent: rate(20),
-            never_fires: rate(10),
-            fires_twice: rate(10),
-            killed: rate(20),
-            set_aside: rate(4),
-        };
-        let (steps, endpoints) = (20 + dice.below(120), 1 + dice.below(3));
-        let failing = [0, 300, 700, 1_000][usize::try_from(dice.below(4)).unwrap_or(0)];
-        let people = (seed / 5).is_multiple_of(2);
-        Self { seed, rates, steps, endpoints, failing, people, dice }
-    }
-}
+/// Calls among which somebody is killed.
+const KILLED_WITHIN: u64 = 60;
+/// Lines of a story that are kept.
+const STORY: usize = 80;
 
 /// A message on the events queue.
 struct Incoming {
@@ -81,72 +36,64 @@ struct Incoming {
     visible_at: Timestamp,
 }
 
-fn is_unfinished(job: &Job) -> bool {
-    job.state == JobState::Running || job.notice
-}
-
-fn bodies(batch: &[Queued]) -> String {
-    let line = |queued: &Queued| format!("{} (received {})", queued.body, queued.received);
-    batch.iter().map(line).collect::<Vec<_>>().join(", ")
-}
-
-/// The sweeper's last wait for a delivery, and the end of it.
-type Wait = (Option<u32>, Option<Timestamp>);
-
 /// A history being told.
 pub struct History {
     plan: Plan,
-    pub(super) world: World,
+    world: World,
     model: Model,
+    care: Care,
     /// Whether the sweeper fed a backlog.
     fed: bool,
     dice: Dice,
-    pub(super) people: Dice,
-    pub(super) key: Option<ApiKey>,
-    pub(super) endpoints: Vec<EndpointId>,
-    incoming: Vec<Incoming>,
-    sent: u64,
-    story: Vec<String>,
+    /// For what people do.
+    people: Dice,
     /// For what happens beside the steps.
     aside: Dice,
+    key: ApiKey,
+    endpoints: Vec<EndpointId>,
+    incoming: Vec<Incoming>,
+    sent: u64,
+    deeds: BTreeMap<&'static str, u64>,
+    story: Vec<String>,
 }
 
 impl History {
     /// At its beginning.
     pub fn new(plan: Plan) -> Self {
         let world = World::new();
-        let endpoints =
-            (0..plan.endpoints).map(|n| world.register(&format!("ep_{n}"), &["*"])).collect();
-        let dice = plan.dice.clone();
-        let faultless = plan.rates == Rates::default();
-        let model = Model::new(faultless, plan.rates.keeps_wake_ups());
-        world.state().requests_take_time = false;
-        world.state().faults.dice = Dice::new(plan.seed ^ 0xfa17);
-        let mut answers = Dice::new(plan.seed ^ 0xa45);
-        let failing = plan.failing;
-        world.answers(move |_, _| {
-            let mut answer = answer(if answers.chance(failing) { 500 } else { 200 });
-            if answers.chance(100) {
-                // A slow one: as long as a request may take.
-                answer.duration_ms = 30_000;
-                answer.outcome = Outcome::Timeout;
-                answer.http_status = None;
-            }
-            answer
-        });
-        let key = plan.people.then(|| world.api_key(Scope::Operator));
+        let name = |nth: usize| format!("ep_{nth}");
+        let endpoints: Vec<EndpointId> =
+            (0..plan.manners.len()).map(|nth| world.register(&name(nth), &["*"])).collect();
+        if let Some(last) = endpoints.last().filter(|_| plan.paced) {
+            world.change(last, |endpoint| endpoint.max_per_second = Some(1));
+        }
+        {
+            let mut state = world.state();
+            state.requests_take_time = false;
+            state.disable_after = plan.disable_after;
+            state.faults.dice = Dice::new(plan.seed ^ 0xfa17);
+        }
+        let mut receivers = Receivers::new(&plan, world.state().now);
+        world.answers(move |post, _| receivers.answer(post));
+        let promises = Promises {
+            faultless: plan.rates.is_nothing(),
+            wake_ups_stay: plan.rates.keeps_wake_ups(),
+            on_time: !plan.asking,
+        };
         Self {
+            model: Model::new(promises),
+            care: Care::default(),
             aside: Dice::new(plan.seed ^ 0xa51de),
             people: Dice::new(plan.seed ^ 0x9e09),
-            key,
+            dice: plan.dice.clone(),
+            key: world.api_key(Scope::Operator),
             plan,
             world,
-            model,
             fed: false,
-            dice,
             endpoints,
             incoming: Vec::new(),
             sent: 0,
+            deeds: BTreeMap::new(),
             story: Vec::new(),
         }
     }
@@ -178,13 +125,15 @@ impl History {
     fn come_to_rest(&mut self) -> Result<(), Box<Violation>> {
         self.world.state().faults.rates = self.plan.rates;
         for _ in 0..self.plan.steps {
+            self.world.state().roll = self.dice.number();
             self.step();
             self.beside_a_step();
             self.check()?;
-            self.people_act();
-            self.check()?;
+            if self.people_act() {
+                self.check()?;
+            }
         }
-        self.world.state().faults.rates = Rates::default();
+        self.world.state().faults.stop();
         self.note("-- the faults stop --");
         for _ in 0..REST {
             if self.is_at_rest() {
@@ -193,188 +142,23 @@ impl History {
             self.rest();
             self.check()?;
         }
-        Err(self.violation("it does not come to rest".into()))
+        Err(self.violation(self.unrest()))
     }
 
-    fn step(&mut self) {
-        match self.dice.below(100) {
-            0..18 => self.product_sends(),
-            18..34 => self.ingest(),
-            34..50 => self.send(),
-            50..58 => self.two_senders(),
-            58..62 => self.sender_and_sweeper(),
-            62..82 => self.time_passes(),
-            82..92 => self.sweep(),
-            92..98 => self.endpoint_changes(),
-            _ => self.a_message_comes_twice(),
-        }
-    }
-
-    fn product_sends(&mut self) {
-        let again = self.dice.chance(250) && self.sent > 0;
-        let nth = if again { self.dice.below(self.sent) } else { self.sent };
-        self.sent += u64::from(!again);
-        let data = if again && self.dice.chance(300) { "{\"other\":1}" } else { "{}" };
-        let body = format!(
-            r#"{{"id":"e{nth}","account_id":"acct_42","event":"email.sent","product":"migosmtp","platform_id":"1","timestamp":"2026-06-07T09:39:00Z","data":{data}}}"#
-        );
-        self.note(&format!("a product sends e{nth} {data}"));
-        let visible_at = self.world.state().now;
-        self.incoming.push(Incoming { body, received: 0, visible_at });
-    }
-
-    fn ingest(&mut self) {
-        self.set_spent_events_aside();
-        let now = self.world.state().now;
-        let mut batch: Vec<Incoming> = Vec::new();
-        let mut rest = Vec::new();
-        for incoming in std::mem::take(&mut self.incoming) {
-            let taken = incoming.visible_at <= now && batch.len() < 10 && self.dice.chance(800);
-            if taken { batch.push(incoming) } else { rest.push(incoming) }
-        }
-        self.incoming = rest;
-        if batch.is_empty() {
-            return;
-        }
-        let bodies: Vec<&str> = batch.iter().map(|i| i.body.as_str()).collect();
-        let received = batch.iter().map(|i| i.received).max().unwrap_or(0) + 1;
-        let killed = self.light_fuse();
-        let again = self.world.ingest_batch(&bodies, received);
-        self.world.fuse().blow_at(None);
-        let again = again.unwrap_or_else(|| (0..batch.len()).map(|n| format!("m{n}")).collect());
-        self.note(&format!("ingest takes {}{killed}, {} come again", batch.len(), again.len()));
-        for (nth, mut incoming) in batch.into_iter().enumerate() {
-            if again.contains(&format!("m{nth}")) {
-                incoming.received = received;
-                incoming.visible_at = now + Duration::from_secs(360);
-                self.incoming.push(incoming);
-            } else {
-                self.model.acknowledged(&incoming.body);
-            }
-        }
-    }
-
-    fn send(&mut self) {
-        let lane = if self.dice.chance(500) { Lane::Send } else { Lane::Retry };
-        let skew = self.skew();
-        let killed = self.light_fuse();
-        let dice = &mut self.dice;
-        let handed = self.world.send_some(lane, skew, |_| dice.chance(700));
-        self.world.fuse().blow_at(None);
-        if handed > 0 {
-            self.note(&format!(
-                "the sender takes {handed} from {lane:?}{killed}, clock {skew:+} ms"
-            ));
-        }
-    }
-
-    fn two_senders(&mut self) {
-        let lane = if self.dice.chance(500) { Lane::Send } else { Lane::Retry };
-        let first = self.take(lane);
-        let second = self.take(lane);
-        let skews = [self.skew(), self.skew()];
-        if first.is_empty() || second.is_empty() {
-            // Receiving without working is a fault; that is for the rates to decide.
-            self.world.leave(&first);
-            self.world.leave(&second);
-            return;
-        }
-        let killed = self.light_fuse();
-        let mut turns = Dice::new(self.dice.number());
-        let batches = [(first, skews[0]), (second, skews[1])];
-        let bodies: Vec<String> = batches.iter().map(|(batch, _)| bodies(batch)).collect();
-        let handed = self.world.send_side_by_side(batches, || turns.chance(500));
-        self.world.fuse().blow_at(None);
-        let bodies = bodies.join(" and ");
-        self.note(&format!(
-            "two senders side by side take {handed} from {lane:?}{killed}: {bodies}"
-        ));
-    }
-
-    fn sender_and_sweeper(&mut self) {
-        let taken = self.take(Lane::Retry);
-        let skew = self.skew();
-        let killed = self.light_fuse();
-        let mut turns = Dice::new(self.dice.number());
-        self.world.send_beside_the_sweeper(&taken, skew, || turns.chance(500));
-        self.world.fuse().blow_at(None);
-        self.note(&format!("a sender takes {} beside the sweeper{killed}", taken.len()));
-    }
-
-    fn take(&mut self, lane: Lane) -> Vec<Queued> {
-        let dice = &mut self.dice;
-        self.world.take(lane, |_| dice.chance(500))
-    }
-
-    fn time_passes(&mut self) {
-        let (now, next) = {
-            let state = self.world.state();
-            let queued = state.queued.iter().map(|q| q.at);
-            let all = queued.chain(state.schedules.values().map(|(at, _)| *at));
-            (state.now, all.filter(|at| *at > state.now).min())
-        };
-        let to = match next {
-            Some(next) if self.dice.chance(600) => next,
-            Some(_) | None => now + Duration::from_secs(self.dice.below(1_200)),
-        };
-        self.note(&format!("time passes until {to}"));
-        self.world.pass_until(to);
-    }
-
-    fn sweep(&mut self) {
-        let before = self.waits();
-        let killed = self.light_fuse();
-        let swept = self.world.sweep();
-        self.world.fuse().blow_at(None);
-        if self.plan.rates == Rates::default() {
-            let after = self.waits();
-            self.world.sweep();
-            let moved_twice = |(id, wait): (&DeliveryId, &Wait)| {
-                before.get(id).is_some_and(|was| was != wait)
-                    && self.waits().get(id).is_some_and(|is| is != wait && is.0.is_some())
-            };
-            self.fed = after.iter().any(moved_twice);
-        }
-        if let Some(swept) = swept.filter(|swept| swept.seen > 0) {
-            self.note(&format!("the sweeper sees {}, wakes {}{killed}", swept.seen, swept.woken));
-        }
-    }
-
-    /// Who has been woken by the sweeper, and when it looks again.
-    fn waits(&self) -> BTreeMap<DeliveryId, Wait> {
+    /// What keeps it from coming to rest.
+    fn unrest(&self) -> String {
         let state = self.world.state();
-        state.deliveries.values().map(|d| (d.id.clone(), (d.back_off_s, d.due_at))).collect()
-    }
-
-    fn endpoint_changes(&mut self) {
-        let at = self.world.state().now;
-        let Some(id) = self.dice.pick(&self.endpoints[1..]).cloned() else { return };
-        let state = match self.dice.below(5) {
-            0 => EndpointState::Deleted { at },
-            1 | 2 => EndpointState::Disabled { reason: DisabledReason::Manual, at },
-            _ => EndpointState::Enabled,
-        };
-        self.note(&format!("{id} is now {state:?}"));
-        self.world.change(&id, |endpoint| {
-            if !matches!(endpoint.state, EndpointState::Deleted { .. }) {
-                endpoint.state = state;
-            }
-        });
-    }
-
-    fn a_message_comes_twice(&mut self) {
-        if self.plan.rates.doubled == 0 {
-            return;
-        }
-        let mut state = self.world.state();
-        let now = state.now;
-        if let Some(queued) = self.dice.pick(&state.queued).cloned() {
-            let body = queued.body.clone();
-            state.faults.counts.doubled += 1;
-            drop(state);
-            self.world.push(queued.lane, &body, now);
-            self.note(&format!("a message comes twice: {body}"));
-        }
+        let open = state.deliveries.values().filter(|d| d.status.is_open() || d.due_at.is_some());
+        let notices: usize = state.endpoints.iter().map(|endpoint| endpoint.notices.len()).sum();
+        format!(
+            "it does not come to rest: {} events, {} wake-ups, {} dead letters, {} deliveries, \
+             {notices} notices, {} jobs",
+            self.incoming.len() + state.events_sent_back.len(),
+            state.queued.len(),
+            state.dead.len(),
+            open.count(),
+            state.jobs.values().filter(|job| is_unfinished(job)).count(),
+        )
     }
 
     /// One round without faults: everything that can be handled is, then time passes.
@@ -384,7 +168,7 @@ impl History {
         self.incoming.iter_mut().for_each(|incoming| incoming.visible_at = now);
         self.ingest();
         self.world.send_due();
-        self.world.sweep();
+        self.those_who_come_by();
         self.world.send_due();
         let dead = self.next_dead_letter();
         let next = {
@@ -395,9 +179,29 @@ impl History {
             let due = state.deliveries.values().filter_map(|d| Some(d.due_at? + OVERDUE));
             let unfinished = state.jobs.values().filter(|j| is_unfinished(j));
             let stalled = unfinished.map(Job::stalled_at);
-            queued.chain(scheduled).chain(due).chain(stalled).chain(dead).min()
+            let told = state.telling.values().copied().filter(|until| *until > now);
+            queued.chain(scheduled).chain(due).chain(stalled).chain(told).chain(dead).min()
         };
         self.world.pass_until(next.unwrap_or(now).max(now + Duration::from_secs(1)));
+    }
+
+    /// Sweeper and daily, when there is anything for them: a visit that sees nothing does nothing.
+    fn those_who_come_by(&mut self) {
+        let (swept, tended) = {
+            let state = self.world.state();
+            let due = state.deliveries.values().any(|d| d.due_at.is_some_and(|at| at <= state.now));
+            let swept = due || !state.dead.is_empty() || state.jobs.values().any(is_unfinished);
+            (swept, state.endpoints.iter().any(Endpoint::needs_attention))
+        };
+        if swept {
+            self.world.sweep();
+        }
+        if tended {
+            self.world.tend();
+            if self.plan.disable_after < DISABLE_AFTER && self.aside.chance(100) {
+                self.world.daily();
+            }
+        }
     }
 
     fn is_at_rest(&self) -> bool {
@@ -407,30 +211,57 @@ impl History {
             && state.dead.is_empty()
             && state.events_sent_back.is_empty()
             && state.deliveries.values().all(|d| !d.status.is_open() && d.due_at.is_none())
+            && state.endpoints.iter().all(|endpoint| endpoint.notices.is_empty())
             && !state.jobs.values().any(is_unfinished)
     }
 
+    /// Whether nothing ever goes wrong in it.
+    fn is_faultless(&self) -> bool {
+        self.plan.rates.is_nothing()
+    }
+
     fn skew(&mut self) -> i64 {
-        if self.is_faultless() {
+        let mut state = self.world.state();
+        if !state.faults.happens(Fault::Skewed) {
             return 0;
         }
-        let drawn = i64::try_from(self.dice.below(2 * SKEW_MS + 1)).unwrap_or(0);
+        let drawn = i64::try_from(state.faults.dice.below(2 * SKEW_MS + 1)).unwrap_or(0);
         drawn - i64::try_from(SKEW_MS).unwrap_or(0)
     }
 
-    /// Perhaps the process is killed at some call of what comes next.
-    pub(super) fn light_fuse(&mut self) -> &'static str {
+    /// Somebody goes to work who may be killed at some call.
+    fn light_fuse(&mut self) {
+        let point = {
+            let faults = &mut self.world.state().faults;
+            let rate = faults.rates[Fault::Killed];
+            let drawn = rate > 0 && faults.dice.chance(rate);
+            drawn.then(|| u32::try_from(faults.dice.below(KILLED_WITHIN)).unwrap_or(0))
+        };
+        self.world.fuse().blow_at(point);
+    }
+
+    /// The same, on a machine whose clock may be off.
+    fn begin(&mut self) {
+        self.light_fuse();
+        let skew_ms = self.skew();
+        self.world.state().skew_ms = skew_ms;
+    }
+
+    /// Whoever was at work is done, or dead; answers how that went, for the story.
+    fn end(&mut self) -> String {
+        let killed = self.world.fuse().is_blown();
+        self.world.fuse().blow_at(None);
         let mut state = self.world.state();
-        if !state.faults.dice.chance(self.plan.rates.killed)
-            || state.faults.rates == Rates::default()
-        {
-            return "";
+        state.faults.counts[Fault::Killed] += u64::from(killed);
+        let mut how = String::new();
+        match std::mem::take(&mut state.skew_ms) {
+            0 => {}
+            skew_ms => how.push_str(&format!(", clock {skew_ms:+} ms")),
         }
-        state.faults.counts.killed += 1;
-        let point = u32::try_from(state.faults.dice.below(60)).unwrap_or(0);
-        drop(state);
-        self.world.fuse().blow_at(Some(point));
-        " and may be killed"
+        if killed {
+            how.push_str(", killed");
+        }
+        how
     }
 
     fn check(&mut self) -> Result<(), Box<Violation>> {
@@ -439,32 +270,78 @@ impl History {
                 self.violation("the sweeper woke again at once what it had just woken".into())
             );
         }
-        self.model.check(&self.world).map_err(|what| self.violation(what))
+        let holds = self.model.check(&self.world).and_then(|()| self.care.check(&self.world));
+        holds.map_err(|what| self.violation(what))
     }
 
     fn violation(&self, what: String) -> Box<Violation> {
-        let from = self.story.len().saturating_sub(80);
+        let from = self.story.len().saturating_sub(STORY);
         Box::new(Violation { seed: self.plan.seed, what, story: self.story[from..].to_vec() })
     }
 
-    pub(super) fn note(&mut self, what: &str) {
+    fn note(&mut self, what: &str) {
         let now = self.world.state().now;
         self.story.push(format!("{now}  {what}"));
+    }
+
+    fn did(&mut self, deed: &'static str) {
+        *self.deeds.entry(deed).or_default() += 1;
     }
 
     fn told(&self) -> Told {
         let state = self.world.state();
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        let retries = self.model.retries();
         let recorded: usize = state.deliveries.values().map(|d| d.attempts.len()).sum();
+        let posts = count(state.posts.len()) - self.model.tests();
         Told {
             steps: self.plan.steps,
             events: count(state.events.len()),
             deliveries: count(state.deliveries.len()),
-            posts: count(state.posts.len()),
-            extra_posts: count(state.posts.len().saturating_sub(recorded)),
-            retries,
+            posts,
+            extra_posts: posts.saturating_sub(count(recorded)),
+            retries: self.model.retries(),
+            disabled: self.care.disabled(),
+            mails: count(state.mails.len()),
+            deeds: self.deeds.clone(),
             faults: state.faults.counts,
         }
+    }
+}
+
+fn is_unfinished(job: &Job) -> bool {
+    job.state == JobState::Running || job.notice
+}
+
+/// All endpoints, as they answer.
+struct Receivers {
+    manners: BTreeMap<String, Manner>,
+    asking: bool,
+    begins: Timestamp,
+    dice: Dice,
+}
+
+impl Receivers {
+    fn new(plan: &Plan, begins: Timestamp) -> Self {
+        let host = |nth: usize| format!("https://{nth}.example.com/");
+        let manners = plan.manners.iter().enumerate();
+        let manners = manners.map(|(nth, manner)| (host(nth), *manner)).collect();
+        Self { manners, asking: plan.asking, begins, dice: Dice::new(plan.seed ^ 0xa45) }
+    }
+
+    fn answer(&mut self, post: &Post) -> domain::delivery::Answer {
+        let manner = self.manners.get(&post.request.url).copied().unwrap_or(Manner::Failing(0));
+        let fails = manner.fails(post.at.since(self.begins), &mut self.dice);
+        let mut answer = answer(if fails { 500 } else { 200 });
+        if fails && self.asking && self.dice.chance(300) {
+            answer.http_status = Some(429);
+            answer.retry_after_s = Some(self.dice.below(20 * 3_600));
+        }
+        if self.dice.chance(100) {
+            // A slow one: as long as a request may take.
+            answer.duration_ms = 30_000;
+            answer.outcome = Outcome::Timeout;
+            (answer.http_status, answer.retry_after_s) = (None, None);
+        }
+        answer
     }
 }

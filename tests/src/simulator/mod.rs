@@ -4,18 +4,24 @@
 //!
 //! A failing seed prints its story, and replays: `cargo run -p tests --example soak -- --seed N`.
 
+mod care;
 mod history;
 mod model;
-mod people;
+mod plan;
 mod weeks;
 
-use crate::world::Counts;
+use std::collections::BTreeMap;
 
-pub use history::Plan;
+use crate::world::{Fault, PerFault};
+
+pub use plan::{Manner, Plan};
 pub use weeks::Outcomes;
 
+/// How far machines' clocks may be off, in milliseconds.
+pub const SKEW_MS: u64 = 1_000;
+
 /// A history that came to rest without a violation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
     /// Steps taken under faults.
     pub steps: u64,
@@ -29,14 +35,23 @@ pub struct Told {
     pub extra_posts: u64,
     /// Retries that people and recoveries asked for.
     pub retries: u64,
+    /// Endpoints that the suite disabled.
+    pub disabled: u64,
+    /// Mails to owners.
+    pub mails: u64,
+    /// What people did, and who else came by, by the verb; what the API refused is not counted.
+    pub deeds: BTreeMap<&'static str, u64>,
     /// What went wrong.
-    pub faults: Counts,
+    pub faults: PerFault,
 }
 
 impl Told {
     /// Both together.
     #[must_use]
-    pub fn plus(self, other: Self) -> Self {
+    pub fn plus(mut self, other: Self) -> Self {
+        for (deed, times) in other.deeds {
+            *self.deeds.entry(deed).or_default() += times;
+        }
         Self {
             steps: self.steps + other.steps,
             events: self.events + other.events,
@@ -44,8 +59,33 @@ impl Told {
             posts: self.posts + other.posts,
             extra_posts: self.extra_posts + other.extra_posts,
             retries: self.retries + other.retries,
+            disabled: self.disabled + other.disabled,
+            mails: self.mails + other.mails,
+            deeds: self.deeds,
             faults: self.faults.plus(other.faults),
         }
+    }
+}
+
+/// A line for each figure.
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let figures = [
+            ("steps under faults", self.steps),
+            ("events", self.events),
+            ("deliveries", self.deliveries),
+            ("POSTs", self.posts),
+            ("of them extra", self.extra_posts),
+            ("retries asked for", self.retries),
+            ("endpoints disabled by the suite", self.disabled),
+            ("mails", self.mails),
+        ];
+        figures.iter().try_for_each(|(name, count)| writeln!(f, "{count:>12}  {name}"))?;
+        self.deeds.iter().try_for_each(|(deed, times)| writeln!(f, "{times:>12}  {deed}"))?;
+        Fault::ALL.iter().try_for_each(|fault| {
+            writeln!(f, "{:>12}  fault: {}", self.faults[*fault], fault.as_str())
+        })?;
+        write!(f, "{:>12}  faults in all", self.faults.total())
     }
 }
 

@@ -1,52 +1,75 @@
 //! What must be true, after every step and at rest.
+//!
+//! What has not changed since it was last found in order is not looked at again; nothing that a
+//! rule of an unchanged thing depends on can go away without being noticed itself.
+
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use domain::delivery::{Attempt, Delivery, FailedReason, Outcome, Status, Trigger};
+use domain::delivery::{Attempt, Delivery, FailedReason, Status, Trigger};
+use domain::endpoint::EndpointState;
 use domain::envelope::{content_hash, derive_event_id, parse_body};
 use domain::event::Event;
 use domain::ids::{DeliveryId, EventId};
-use domain::job::JobState;
-use domain::limits::EARLY_MS;
 use domain::ports::Announcement;
-use domain::wakeup::{Call, WakeUp};
+use domain::schedule::Tier;
 
-use super::history::SKEW_MS;
-use crate::world::{Post, Queued, State, World};
+use crate::world::{Post, State, World};
+
+pub(super) use rules::{Holds, ensure};
 
 /// Requests with one attempt number that one delivery may see, whatever goes wrong.
 const POSTS_OF_ONE_ATTEMPT: u32 = 6;
-const DELAYS_S: [u64; 4] = [300, 1_800, 7_200, 28_800];
+
+/// What a history may expect, by what goes wrong in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Promises {
+    /// Nothing goes wrong: nothing happens twice.
+    pub faultless: bool,
+    /// Whatever else goes wrong, no wake-up is lost.
+    pub wake_ups_stay: bool,
+    /// No endpoint asks for more time: the schedule is kept to the second.
+    pub on_time: bool,
+}
 
 /// What has been seen so far.
 pub struct Model {
-    faultless: bool,
-    wake_ups_stay: bool,
+    promises: Promises,
+    /// Bodies that ingest took since the last look.
     acknowledged: BTreeMap<EventId, BTreeSet<String>>,
     events: BTreeMap<EventId, Event>,
+    rejected: usize,
     deliveries: BTreeMap<DeliveryId, Delivery>,
+    /// Who is called, and with which event: the delivery.
+    called: BTreeMap<(String, String), DeliveryId>,
     posts: usize,
+    /// Of them, tests.
+    tests: u64,
+    announced: usize,
+    /// Deliveries and jobs whose end was announced.
+    told: BTreeSet<String>,
+    /// What messages in the queues are for; each is read once.
+    letters: BTreeMap<String, Option<(DeliveryId, Tier)>>,
     retries: BTreeMap<DeliveryId, BTreeSet<String>>,
     per_attempt: BTreeMap<(DeliveryId, String), u32>,
 }
 
-type Holds = Result<(), String>;
-
-fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Holds {
-    if holds { Ok(()) } else { Err(otherwise()) }
-}
-
 impl Model {
-    /// `wake_ups_stay`: whatever else goes wrong, no wake-up is lost.
-    pub fn new(faultless: bool, wake_ups_stay: bool) -> Self {
+    /// Before anything has happened.
+    pub fn new(promises: Promises) -> Self {
         Self {
-            faultless,
-            wake_ups_stay,
+            promises,
             acknowledged: BTreeMap::new(),
             events: BTreeMap::new(),
+            rejected: 0,
             deliveries: BTreeMap::new(),
+            called: BTreeMap::new(),
             posts: 0,
+            tests: 0,
+            announced: 0,
+            told: BTreeSet::new(),
+            letters: BTreeMap::new(),
             retries: BTreeMap::new(),
             per_attempt: BTreeMap::new(),
         }
@@ -56,6 +79,11 @@ impl Model {
     pub fn retries(&self) -> u64 {
         let all: usize = self.retries.values().map(BTreeSet::len).sum();
         u64::try_from(all).unwrap_or(u64::MAX)
+    }
+
+    /// Test events that endpoints received.
+    pub fn tests(&self) -> u64 {
+        self.tests
     }
 
     /// Ingest has taken responsibility for this body.
@@ -71,53 +99,96 @@ impl Model {
     /// After every step.
     pub fn check(&mut self, world: &World) -> Holds {
         let state = world.state();
+        self.hear(&state);
         self.check_events(&state)?;
-        for delivery in state.deliveries.values() {
-            // One that was opened and made within a step is known by its attempt alone.
-            let open = delivery.open_retry.iter().map(|retry| retry.id.to_string());
-            let made = delivery.attempts.iter().filter(|a| a.trigger != Trigger::Schedule);
-            let all: BTreeSet<String> = open.chain(made.map(|a| a.at.to_string())).collect();
-            if !all.is_empty() {
-                self.retries.entry(delivery.id.clone()).or_default().extend(all);
+        let changed = self.changed(&state);
+        changed.iter().for_each(|delivery| self.note(delivery));
+        self.check_posts(&state)?;
+        rules::check_jobs(&state, &self.told)?;
+        if self.promises.wake_ups_stay {
+            rules::check_awaited(&state, &mut self.letters)?;
+        }
+        for delivery in &changed {
+            self.check_delivery(delivery)?;
+        }
+        for delivery in changed {
+            self.deliveries.insert(delivery.id.clone(), delivery.clone());
+        }
+        ensure(self.deliveries.len() == state.deliveries.len(), || "a delivery is gone".into())
+    }
+
+    /// What was announced since the last look.
+    fn hear(&mut self, state: &State) {
+        let about = |a: &Announcement| match a.name {
+            "delivery.failed" => a.detail["delivery_id"].as_str().map(ToOwned::to_owned),
+            "recovery.finished" => a.detail["recovery_id"].as_str().map(ToOwned::to_owned),
+            _ => None,
+        };
+        self.told.extend(state.announced[self.announced..].iter().filter_map(about));
+        self.announced = state.announced.len();
+    }
+
+    /// An event, once stored, keeps all but a payload that is erased; one that was acknowledged is
+    /// stored with all its deliveries (the first endpoint always wants it).
+    fn check_events(&mut self, state: &State) -> Holds {
+        for (id, event) in &state.events {
+            match self.events.get_mut(id) {
+                Some(known) if known == event => {}
+                Some(known) => {
+                    let erased = event.erased_at.filter(|_| known.erased_at.is_none());
+                    if let Some(at) = erased {
+                        known.erase(at);
+                    }
+                    ensure(known == event, || format!("{id} has changed"))?;
+                }
+                None => drop(self.events.insert(id.clone(), event.clone())),
             }
         }
-        self.check_posts(&state)?;
-        check_jobs(&state)?;
-        if self.wake_ups_stay {
-            state.deliveries.values().try_for_each(|delivery| check_awaited(&state, delivery))?;
+        let gone = self.events.len() > state.events.len() || self.rejected > state.rejected.len();
+        ensure(!gone, || "an event is gone".into())?;
+        self.rejected = state.rejected.len();
+        for (id, bodies) in std::mem::take(&mut self.acknowledged) {
+            let event =
+                state.events.get(&id).ok_or(format!("{id} was acknowledged and is lost"))?;
+            bodies.iter().try_for_each(|body| check_taken(state, event, body))?;
         }
-        for delivery in state.deliveries.values() {
-            self.check_delivery(delivery)?;
-            check_announced(&state, delivery)?;
-        }
-        ensure(self.deliveries.keys().all(|id| state.deliveries.contains_key(id)), || {
-            "a delivery is gone".into()
-        })?;
-        self.deliveries.clone_from(&state.deliveries);
         Ok(())
     }
 
-    /// An event, once stored, keeps its fan-out; one that was acknowledged is stored with all its
-    /// deliveries (the first endpoint always wants it).
-    fn check_events(&mut self, state: &State) -> Holds {
-        for (id, event) in &state.events {
-            let known = self.events.entry(id.clone()).or_insert_with(|| event.clone());
-            ensure(known == event, || format!("{id} has changed"))?;
+    /// Deliveries that are new, or not as they were.
+    fn changed<'s>(&self, state: &'s State) -> Vec<&'s Delivery> {
+        let mut known = self.deliveries.values().peekable();
+        let is_new = |delivery: &&Delivery| {
+            let before = known.next_if(|before| before.id == delivery.id);
+            before != Some(*delivery)
+        };
+        state.deliveries.values().filter(is_new).collect()
+    }
+
+    fn note(&mut self, delivery: &Delivery) {
+        if !self.deliveries.contains_key(&delivery.id) {
+            let host = format!("https://{}.example.com/", &delivery.id.endpoint().as_str()[3..]);
+            self.called.insert((delivery.event_id.to_string(), host), delivery.id.clone());
         }
-        for (id, bodies) in &self.acknowledged {
-            let event = state.events.get(id).ok_or(format!("{id} was acknowledged and is lost"))?;
-            for body in bodies {
-                check_taken(state, event, body)?;
-            }
+        // One that was opened and made within a step is known by its attempt alone.
+        let open = delivery.open_retry.iter().map(|retry| retry.id.to_string());
+        let made = delivery.attempts.iter().filter(|a| a.trigger != Trigger::Schedule);
+        let mut all = open.chain(made.map(|a| a.at.to_string())).peekable();
+        if all.peek().is_some() {
+            self.retries.entry(delivery.id.clone()).or_default().extend(all);
         }
-        Ok(())
     }
 
     /// No POST for what was final before this step, but for a retry that was open then; never many
     /// for one attempt. A retry may share its number with an attempt of the schedule.
     fn check_posts(&mut self, state: &State) -> Holds {
         for post in &state.posts[self.posts..] {
-            let delivery = delivery_of(state, post)?;
+            if post.header("X-Webhook-Test") == "true" {
+                self.tests += 1;
+                continue;
+            }
+            rules::check_signed(state, post)?;
+            let delivery = self.delivery_of(state, post)?;
             let known = self.deliveries.get(&delivery.id);
             let before = known.map(|d| d.status);
             let made = |a: &Attempt| a.at == post.at && a.trigger != Trigger::Schedule;
@@ -126,11 +197,13 @@ impl Model {
             ensure(retried || before.is_none_or(Status::is_open), || {
                 format!("a POST for {} after it was {before:?}", delivery.id)
             })?;
+            let erased = known.is_some_and(|d| d.erased_at.is_some());
+            ensure(!erased, || format!("a POST for {} after it was erased", delivery.id))?;
             let attempt = (delivery.id.clone(), post.header("X-Webhook-Attempt").to_owned());
             let count = self.per_attempt.entry(attempt).or_default();
             *count += 1;
             let retries = self.retries.get(&delivery.id).map_or(0, BTreeSet::len);
-            let most = if self.faultless { 1 } else { POSTS_OF_ONE_ATTEMPT };
+            let most = if self.promises.faultless { 1 } else { POSTS_OF_ONE_ATTEMPT };
             let most = most * (1 + u32::try_from(retries).unwrap_or(u32::MAX));
             ensure(*count <= most, || format!("{count} POSTs of one attempt of {}", delivery.id))?;
         }
@@ -138,39 +211,23 @@ impl Model {
         Ok(())
     }
 
+    fn delivery_of<'s>(&self, state: &'s State, post: &Post) -> Result<&'s Delivery, String> {
+        let event = post.header("webhook-id").to_owned();
+        let found = self.called.get(&(event.clone(), post.request.url.clone()));
+        let found = found.and_then(|id| state.deliveries.get(id));
+        found.ok_or(format!("a POST for no delivery: {event}"))
+    }
+
     fn check_delivery(&self, now: &Delivery) -> Holds {
-        let id = &now.id;
-        if let Some(before) = self.deliveries.get(id) {
-            let stands = match before.status {
-                Status::Succeeded => now.status == before.status,
-                Status::Skipped | Status::Failed(_) => {
-                    now.status == before.status || now.status == Status::Succeeded
-                }
-                Status::Pending => now.status != Status::Skipped,
-                Status::Retrying => !matches!(now.status, Status::Pending | Status::Skipped),
-            };
-            ensure(stands, || format!("{id} went from {:?} to {:?}", before.status, now.status))?;
-            ensure(now.attempts.starts_with(&before.attempts), || format!("{id} lost an attempt"))?;
-            ensure(now.scheduled_attempts >= before.scheduled_attempts, || {
-                format!("{id} went back")
-            })?;
+        if let Some(before) = self.deliveries.get(&now.id) {
+            rules::check_change(before, now)?;
         }
-        let is_success = |a: &&Attempt| a.answer.outcome == Outcome::Succeeded;
-        let successes = now.attempts.iter().filter(is_success).count();
-        let scheduled = now.attempts.iter().filter(|a| a.trigger == Trigger::Schedule);
-        let failures = scheduled.filter(|a| !is_success(a)).count();
-        ensure(failures <= 5, || format!("{id} has {failures} failed attempts"))?;
-        let retried = self.retries.contains_key(id);
-        ensure(successes <= 1 || retried, || format!("{id} has {successes} successes"))?;
-        ensure((successes > 0) == (now.status == Status::Succeeded), || {
-            format!("{id} is {:?} with {successes} successes", now.status)
-        })?;
-        let exhausted = now.status == Status::Failed(FailedReason::Exhausted);
-        ensure(!exhausted || failures == 5, || format!("{id} is exhausted after {failures}"))?;
-        let waits = now.status == Status::Retrying;
-        let waits = waits || now.notice.is_some() || now.open_retry.is_some();
-        ensure(!waits || now.due_at.is_some(), || format!("{id} waits, but not in `due`"))?;
-        check_schedule(now)
+        rules::check_record(now, self.retries.contains_key(&now.id))?;
+        rules::check_schedule(now, self.promises.on_time)?;
+        let failed = matches!(now.status, Status::Failed(_));
+        ensure(!failed || now.notice.is_some() || self.told.contains(now.id.as_str()), || {
+            format!("{} failed, and nobody will hear of it", now.id)
+        })
     }
 
     /// When nothing moves any more.
@@ -192,15 +249,18 @@ impl Model {
                 })?;
             }
         }
-        let untouched = "ep_0";
-        for delivery in state.deliveries.values() {
-            let kept = delivery.id.endpoint().as_str() == untouched;
-            let fully = matches!(
-                delivery.status,
-                Status::Succeeded
-                    | Status::Failed(FailedReason::Exhausted | FailedReason::Cancelled)
-            );
-            ensure(!kept || fully, || format!("{} is {:?}", delivery.id, delivery.status))?;
+        for endpoint in &state.endpoints {
+            let never_off = endpoint.state == EndpointState::Enabled
+                && endpoint.enabled_at == endpoint.created_at;
+            let of_it = |d: &&Delivery| never_off && *d.id.endpoint() == endpoint.id;
+            for delivery in state.deliveries.values().filter(of_it) {
+                let fully = matches!(
+                    delivery.status,
+                    Status::Succeeded
+                        | Status::Failed(FailedReason::Exhausted | FailedReason::Cancelled)
+                );
+                ensure(fully, || format!("{} is {:?}", delivery.id, delivery.status))?;
+            }
         }
         Ok(())
     }
@@ -218,83 +278,4 @@ fn check_taken(state: &State, event: &Event, body: &str) -> Holds {
             format!("{} was acknowledged and is lost", entry.delivery_id)
         })
     })
-}
-
-/// Each failure is followed by the documented wait, never less (but for a wake-up that may be
-/// 2 s early and clocks that differ).
-fn check_schedule(delivery: &Delivery) -> Holds {
-    let scheduled = delivery.attempts.iter().filter(|a| a.trigger == Trigger::Schedule);
-    let scheduled: Vec<_> = scheduled.collect();
-    if scheduled.len() != usize::from(delivery.scheduled_attempts) {
-        return Ok(()); // the success of an earlier POST, recorded late
-    }
-    let early_ms = u64::try_from(EARLY_MS).unwrap_or(0) + 2 * SKEW_MS;
-    for (pair, delay_s) in scheduled.windows(2).zip(DELAYS_S) {
-        let ended = pair[0].at + Duration::from_millis(pair[0].answer.duration_ms);
-        let least = ended + Duration::from_secs(delay_s) - Duration::from_millis(early_ms);
-        ensure(pair[1].at >= least, || {
-            format!("{}: attempt {} came early", delivery.id, pair[1].number)
-        })?;
-    }
-    Ok(())
-}
-
-/// Whoever waits for an attempt has a wake-up for it, in a queue or in a schedule.
-fn check_awaited(state: &State, delivery: &Delivery) -> Holds {
-    let waits = match delivery.status {
-        Status::Pending => true,
-        Status::Retrying => delivery.next_attempt_at.is_some(),
-        Status::Succeeded | Status::Failed(_) | Status::Skipped => false,
-    };
-    let wanted = WakeUp::fresh(delivery.id.clone(), delivery.scheduled_attempts);
-    let is_it = |queued: &Queued| match Call::parse(&queued.body) {
-        Ok(Call::Scheduled(wake_up)) => {
-            (&wake_up.delivery_id, wake_up.tier) == (&wanted.delivery_id, wanted.tier)
-        }
-        Ok(Call::Retry(_) | Call::Step(_)) | Err(_) => false,
-    };
-    let awaited =
-        || state.schedules.contains_key(&wanted.schedule_name()) || state.queued.iter().any(is_it);
-    ensure(!waits || awaited(), || format!("nothing will wake {}", delivery.id))
-}
-
-/// One job of an endpoint at a time; its figures add up; its end is told.
-fn check_jobs(state: &State) -> Holds {
-    let mut running = BTreeSet::new();
-    for job in state.jobs.values() {
-        let id = &job.id;
-        if job.state == JobState::Running {
-            ensure(running.insert(&job.endpoint_id), || {
-                format!("two jobs of {} are running", job.endpoint_id)
-            })?;
-        }
-        let names = |a: &Announcement| a.detail.get("recovery_id") == Some(&id.as_str().into());
-        let told = || state.announced.iter().any(names);
-        let silent = job.state != JobState::Running && !job.notice;
-        ensure(!silent || told(), || format!("{id} is over, and nobody will hear of it"))?;
-        ensure(job.done() <= job.total, || format!("{id} has done more than there is: {job:?}"))?;
-        let all = job.state != JobState::Finished || job.done() == job.total;
-        ensure(all, || format!("{id} is finished, {} of {} done", job.done(), job.total))?;
-    }
-    Ok(())
-}
-
-fn check_announced(state: &State, delivery: &Delivery) -> Holds {
-    let failed = matches!(delivery.status, Status::Failed(_));
-    let told = || {
-        let about = |a: &Announcement| a.detail["delivery_id"] == delivery.id.as_str();
-        state.announced.iter().any(|a| a.name == "delivery.failed" && about(a))
-    };
-    ensure(!failed || delivery.notice.is_some() || told(), || {
-        format!("{} failed, and nobody will hear of it", delivery.id)
-    })
-}
-
-fn delivery_of<'s>(state: &'s State, post: &Post) -> Result<&'s Delivery, String> {
-    let event = post.header("webhook-id");
-    let is_it = |d: &&Delivery| {
-        let host = format!("https://{}.example.com/", &d.id.endpoint().as_str()[3..]);
-        d.event_id.as_str() == event && post.request.url == host
-    };
-    state.deliveries.values().find(is_it).ok_or(format!("a POST for no delivery: {event}"))
 }

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::delivery::{Outcome, Trigger};
-use domain::endpoint::{DisabledReason, EndpointState};
+use domain::endpoint::{DisabledReason, Endpoint, EndpointState};
 use domain::health::step;
 use domain::ids::EndpointId;
 use domain::limits::HEALTH_MARGIN_STEPS;
-use domain::wakeup::{Call, Lane};
+use domain::wakeup::Lane;
 
 use super::Violation;
-use crate::world::{DISABLE_AFTER, Dice, Rates, World, answer};
+use super::care::deserved;
+use crate::world::{DISABLE_AFTER, Dice, Fault, PerFault, World, answer};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -50,7 +51,7 @@ pub struct Weeks {
     seed: u64,
     world: World,
     dice: Dice,
-    rates: Rates,
+    rates: PerFault,
     endpoints: BTreeMap<EndpointId, (Manner, u64)>,
     known: BTreeMap<EndpointId, Known>,
     sent: u64,
@@ -74,15 +75,11 @@ impl Weeks {
         let mut dice = Dice::new(seed ^ 0x3ee6);
         let world = World::new();
         let severity = [0, 10, 40, 80][usize::try_from(seed % 4).unwrap_or(0)];
-        let mut rate = || dice.below(severity + 1);
-        let rates = Rates {
-            refused: rate(),
-            answer_lost: rate(),
-            doubled: rate(),
-            late: rate(),
-            killed: rate(),
-            ..Rates::default()
-        };
+        let mut rates = PerFault::default();
+        for fault in [Fault::Refused, Fault::AnswerLost, Fault::Doubled, Fault::Late, Fault::Killed]
+        {
+            rates[fault] = dice.below(severity + 1);
+        }
         let mut endpoints = BTreeMap::new();
         for nth in 0..2 + dice.below(3) {
             let id = world.register(&format!("ep_{nth}"), &[&format!("to.{nth}")]);
@@ -132,7 +129,7 @@ impl Weeks {
         self.world.state().faults.rates = self.rates;
         for day in 0..DAYS {
             if day + 2 == DAYS {
-                self.world.state().faults.rates = Rates::default();
+                self.world.state().faults.stop();
                 self.note("-- the faults stop --".into());
             }
             let midnight = begins + DAY * (day + 1);
@@ -145,7 +142,7 @@ impl Weeks {
                 self.look_after(|world| world.tend().is_some(), 1)?;
             }
             self.look_after(|world| world.daily().is_some_and(|done| done.is_ok()), TRIES)?;
-            let calm = self.rates == Rates::default() || day + 1 == DAYS;
+            let calm = self.rates.is_nothing() || day + 1 == DAYS;
             if calm {
                 self.must_be_disabled().map_err(|what| self.violation(what))?;
             }
@@ -255,8 +252,7 @@ impl Weeks {
         }
     }
 
-    /// Nobody with a success on record within the time is disabled. A success whose wake-up is
-    /// still to come again, because noting it failed, is not on record yet.
+    /// Nobody is disabled who does not deserve it.
     fn may_be_disabled(&mut self) -> Result<(), String> {
         let state = self.world.state();
         let mut stories = Vec::new();
@@ -270,24 +266,8 @@ impl Weeks {
                 continue;
             }
             stories.push(format!("{} is disabled", endpoint.id));
-            let since = at - DISABLE_AFTER;
-            if known.enabled_at > since {
-                return Err(format!("{} was enabled within the time", endpoint.id));
-            }
-            for delivery in state.deliveries.values().filter(|d| *d.id.endpoint() == endpoint.id) {
-                let owed = state.queued.iter().any(|queued| {
-                    let about = Call::parse(&queued.body).ok();
-                    queued.received > 0
-                        && about.is_some_and(|call| call.delivery_id() == Some(&delivery.id))
-                });
-                let good = delivery.attempts.iter().find(|attempt| {
-                    attempt.answer.outcome == Outcome::Succeeded && attempt.at >= since
-                });
-                if let Some(good) = good.filter(|_| !owed) {
-                    let (id, good) = (&endpoint.id, good.at);
-                    return Err(format!("{id} was disabled at {at}, and succeeded at {good}"));
-                }
-            }
+            let before = Endpoint { enabled_at: known.enabled_at, ..endpoint.clone() };
+            deserved(&state, &before, at)?;
         }
         drop(state);
         stories.into_iter().for_each(|line| self.note(line));
@@ -323,7 +303,7 @@ impl Weeks {
             };
             let dense = streak.windows(2).all(|pair| pair[1].0.since(pair[0].0) < DAY - HOUR)
                 && now.since(*last) < DAY - HOUR;
-            let late = if self.rates == Rates::default() { Duration::ZERO } else { LATE };
+            let late = if self.rates.is_nothing() { Duration::ZERO } else { LATE };
             let due = *first + DISABLE_AFTER + step(DISABLE_AFTER) * HEALTH_MARGIN_STEPS + late;
             if dense && due + DAY < now {
                 let (id, health) = (&endpoint.id, endpoint.health);
@@ -335,8 +315,8 @@ impl Weeks {
 
     fn light_fuse(&mut self) {
         let mut state = self.world.state();
-        let rates = state.faults.rates;
-        if rates.killed > 0 && state.faults.dice.chance(rates.killed) {
+        let killed = state.faults.rates[Fault::Killed];
+        if killed > 0 && state.faults.dice.chance(killed) {
             let point = u32::try_from(state.faults.dice.below(40)).unwrap_or(0);
             drop(state);
             self.world.fuse().blow_at(Some(point));

@@ -1,138 +1,155 @@
-//! What can go wrong with a call, drawn from one seed.
+//! What can go wrong, drawn from one seed.
+
+use std::ops::{Index, IndexMut};
 
 use domain::ports::{PortError, PortResult};
 
-/// Random numbers that are the same for the same seed, for ever (SplitMix64).
-#[derive(Debug, Clone)]
-pub struct Dice(u64);
+use super::dice::Dice;
 
-impl Dice {
-    /// From a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Any number.
-    pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`, which must not be 0.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.number() % bound
-    }
-
-    /// True `per_mille` times in a thousand.
-    pub fn chance(&mut self, per_mille: u64) -> bool {
-        self.below(1_000) < per_mille
-    }
-
-    /// One of them.
-    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
-        let len = u64::try_from(all.len()).ok().filter(|len| *len > 0)?;
-        usize::try_from(self.below(len)).ok().and_then(|nth| all.get(nth))
-    }
-}
-
-/// How often what goes wrong, per mille of the calls; all 0 when everything works.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rates {
+/// One way in which things go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
     /// A call, or an entry of a batch call, is refused and has no effect.
-    pub refused: u64,
+    Refused,
     /// It has its effect, but the answer is lost.
-    pub answer_lost: u64,
+    AnswerLost,
+    /// A service is throttled: some calls in a row are refused.
+    Busy,
+    /// A batch call works for some of its entries and fails for others.
+    InPart,
     /// A message arrives twice.
-    pub doubled: u64,
+    Doubled,
     /// A message arrives up to ten minutes late.
-    pub late: u64,
+    Late,
+    /// A message is received before one that could be received earlier.
+    Reordered,
+    /// A message is handed out again while somebody is still at work on it.
+    InWork,
+    /// A message is set aside in its dead-letter queue, before its time or received too often.
+    SetAside,
     /// Scheduler throttles.
-    pub throttled: u64,
+    Throttled,
     /// Scheduler is silent; half the time the schedule was made all the same.
-    pub silent: u64,
+    Silent,
     /// A schedule never fires.
-    pub never_fires: u64,
+    NeverFires,
     /// A schedule fires twice.
-    pub fires_twice: u64,
-    /// A batch is killed at some call.
-    pub killed: u64,
-    /// A message is set aside in its dead-letter queue.
-    pub set_aside: u64,
+    FiresTwice,
+    /// A schedule fires up to two minutes early.
+    FiresEarly,
+    /// A schedule fires up to twenty minutes late.
+    FiresLate,
+    /// Whoever is at work is killed, at some call.
+    Killed,
+    /// A machine's clock is off by up to a second.
+    Skewed,
 }
 
-impl Rates {
-    /// One kind of fault alone, by its name; `None` if there is no such kind.
-    pub fn only(self, fault: &str) -> Option<Self> {
-        let none = Self::default();
-        Some(match fault {
-            "refused" => Self { refused: self.refused, ..none },
-            "answer_lost" => Self { answer_lost: self.answer_lost, ..none },
-            "doubled" => Self { doubled: self.doubled, ..none },
-            "late" => Self { late: self.late, ..none },
-            "throttled" => Self { throttled: self.throttled, ..none },
-            "silent" => Self { silent: self.silent, ..none },
-            "never_fires" => Self { never_fires: self.never_fires, ..none },
-            "fires_twice" => Self { fires_twice: self.fires_twice, ..none },
-            "killed" => Self { killed: self.killed, ..none },
-            "set_aside" => Self { set_aside: self.set_aside, ..none },
-            _ => return None,
-        })
+impl Fault {
+    /// Every kind.
+    pub const ALL: [Self; 17] = [
+        Self::Refused,
+        Self::AnswerLost,
+        Self::Busy,
+        Self::InPart,
+        Self::Doubled,
+        Self::Late,
+        Self::Reordered,
+        Self::InWork,
+        Self::SetAside,
+        Self::Throttled,
+        Self::Silent,
+        Self::NeverFires,
+        Self::FiresTwice,
+        Self::FiresEarly,
+        Self::FiresLate,
+        Self::Killed,
+        Self::Skewed,
+    ];
+
+    /// As it is written in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::AnswerLost => "answer_lost",
+            Self::Busy => "busy",
+            Self::InPart => "in_part",
+            Self::Doubled => "doubled",
+            Self::Late => "late",
+            Self::Reordered => "reordered",
+            Self::InWork => "in_work",
+            Self::SetAside => "set_aside",
+            Self::Throttled => "throttled",
+            Self::Silent => "silent",
+            Self::NeverFires => "never_fires",
+            Self::FiresTwice => "fires_twice",
+            Self::FiresEarly => "fires_early",
+            Self::FiresLate => "fires_late",
+            Self::Killed => "killed",
+            Self::Skewed => "skewed",
+        }
+    }
+
+    /// Reads the spelling of [`Fault::as_str`].
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.as_str() == text)
     }
 }
 
-impl Rates {
-    /// Whether no wake-up can be lost: Scheduler may throttle or be silent, and that is all.
-    pub fn keeps_wake_ups(self) -> bool {
-        Self { throttled: 0, silent: 0, ..self } == Self::default()
-    }
-}
-
-/// How often what did go wrong.
+/// A number for each kind of fault: how often it happens, per mille of its occasions, or how often
+/// it has happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// See [`Rates::refused`].
-    pub refused: u64,
-    /// See [`Rates::answer_lost`].
-    pub answer_lost: u64,
-    /// See [`Rates::doubled`].
-    pub doubled: u64,
-    /// See [`Rates::late`].
-    pub late: u64,
-    /// See [`Rates::throttled`] and [`Rates::silent`].
-    pub scheduler: u64,
-    /// See [`Rates::never_fires`] and [`Rates::fires_twice`].
-    pub schedules: u64,
-    /// See [`Rates::killed`].
-    pub killed: u64,
-    /// Messages that were set aside, received too often or see [`Rates::set_aside`].
-    pub set_aside: u64,
+pub struct PerFault([u64; Fault::ALL.len()]);
+
+impl Index<Fault> for PerFault {
+    type Output = u64;
+
+    fn index(&self, fault: Fault) -> &u64 {
+        &self.0[fault as usize]
+    }
 }
 
-impl Counts {
+impl IndexMut<Fault> for PerFault {
+    fn index_mut(&mut self, fault: Fault) -> &mut u64 {
+        &mut self.0[fault as usize]
+    }
+}
+
+impl PerFault {
+    /// For no kind but this.
+    #[must_use]
+    pub fn only(self, fault: Fault) -> Self {
+        let mut one = Self::default();
+        one[fault] = self[fault];
+        one
+    }
+
+    /// Whether all are 0.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Whether no wake-up can be lost: Scheduler may throttle or be silent, and that is all.
+    pub fn keeps_wake_ups(mut self) -> bool {
+        (self[Fault::Throttled], self[Fault::Silent]) = (0, 0);
+        self.is_nothing()
+    }
+
     /// All together.
     pub fn total(self) -> u64 {
-        let Self { refused, answer_lost, doubled, late, scheduler, schedules, killed, set_aside } =
-            self;
-        refused + answer_lost + doubled + late + scheduler + schedules + killed + set_aside
+        self.0.iter().sum()
     }
 
     /// Both together.
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            refused: self.refused + other.refused,
-            answer_lost: self.answer_lost + other.answer_lost,
-            doubled: self.doubled + other.doubled,
-            late: self.late + other.late,
-            scheduler: self.scheduler + other.scheduler,
-            schedules: self.schedules + other.schedules,
-            killed: self.killed + other.killed,
-            set_aside: self.set_aside + other.set_aside,
-        }
+    #[must_use]
+    pub fn plus(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
+        self
     }
 }
+
+/// Calls in a row that a throttled service refuses.
+const BUSY_CALLS: u64 = 6;
 
 /// The source of trouble of a world.
 #[derive(Debug, Clone)]
@@ -140,14 +157,17 @@ pub struct Faults {
     /// Where randomness comes from.
     pub dice: Dice,
     /// How often.
-    pub rates: Rates,
+    pub rates: PerFault,
     /// What has been.
-    pub counts: Counts,
+    pub counts: PerFault,
+    /// Calls that will still be refused.
+    busy: u64,
 }
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { dice: Dice::new(0), rates: Rates::default(), counts: Counts::default() }
+        let (rates, counts) = (PerFault::default(), PerFault::default());
+        Self { dice: Dice::new(0), rates, counts, busy: 0 }
     }
 }
 
@@ -160,16 +180,36 @@ pub(crate) enum Fate {
 }
 
 impl Faults {
+    /// Whether it happens this time; counts it if so.
+    pub fn happens(&mut self, fault: Fault) -> bool {
+        let happens = self.rates[fault] > 0 && self.dice.chance(self.rates[fault]);
+        self.counts[fault] += u64::from(happens);
+        happens
+    }
+
+    /// Up to so many seconds if it happens, else none.
+    pub(crate) fn seconds(&mut self, fault: Fault, most: u64) -> u64 {
+        if self.happens(fault) { 1 + self.dice.below(most) } else { 0 }
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn stop(&mut self) {
+        (self.rates, self.busy) = (PerFault::default(), 0);
+    }
+
     pub(crate) fn fate(&mut self) -> Fate {
-        if self.dice.chance(self.rates.refused) {
-            self.counts.refused += 1;
+        if self.busy == 0 && self.happens(Fault::Busy) {
+            self.busy = 1 + self.dice.below(BUSY_CALLS);
+        }
+        if self.busy > 0 {
+            self.busy -= 1;
             return Fate::Refused;
         }
-        if self.dice.chance(self.rates.answer_lost) {
-            self.counts.answer_lost += 1;
-            return Fate::AnswerLost;
+        match () {
+            () if self.happens(Fault::Refused) => Fate::Refused,
+            () if self.happens(Fault::AnswerLost) => Fate::AnswerLost,
+            () => Fate::Works,
         }
-        Fate::Works
     }
 }
 

@@ -134,9 +134,21 @@ pub fn words() -> Words {
 const FAR: Duration = Duration::from_secs(10_000_000);
 
 impl World {
+    /// The numbers of this world: when so much less than a week means the end, alert and warning
+    /// come the sooner, too.
+    fn words(&self) -> Words {
+        let disable_after = self.state().disable_after;
+        let mut words = words();
+        if disable_after != DISABLE_AFTER {
+            let (alert_after, warn_after) = (Some(disable_after / 12), disable_after / 3);
+            words.health = HealthRules { alert_after, warn_after, disable_after };
+        }
+        words
+    }
+
     /// The sweeper's visit to the endpoints in trouble; `None` if the fuse killed it.
     pub fn tend(&self) -> Option<Cared> {
-        let words = words();
+        let words = self.words();
         let stop_at = self.state().now + FAR;
         run(self.fuse(), self.teller(&words).visit(Visit::Sweeper, stop_at))
     }
@@ -149,7 +161,7 @@ impl World {
 
     /// One run of daily that begins nothing after `stop_at`.
     pub fn daily_until(&self, stop_at: Timestamp) -> Option<Result<Cared, Unfinished>> {
-        let words = words();
+        let words = self.words();
         run(self.fuse(), daily::run(&self.teller(&words), self, stop_at))
     }
 

@@ -19,7 +19,7 @@ use domain::secret::{Secret, SigningSecrets};
 use domain::target::TargetRules;
 use domain::test_event::{TestReply, TestRequest};
 
-use super::{DISABLE_AFTER, RETENTION, State, World};
+use super::{RETENTION, State, World};
 
 impl Registry for World {
     async fn create_endpoint(
@@ -218,7 +218,7 @@ impl World {
         let rules = Rules {
             retention: RETENTION,
             secret_overlap: Duration::from_secs(86_400),
-            disable_after: DISABLE_AFTER,
+            disable_after: self.state().disable_after,
             targets: TargetRules::PublicHttps,
             page: PageAddress::FunctionUrl,
             frame_ancestors: String::new(),

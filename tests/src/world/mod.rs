@@ -1,6 +1,7 @@
 //! Every port in memory, with a clock that jumps to the next deadline.
 
 mod audit;
+mod dice;
 mod faults;
 mod fuse;
 mod health;
@@ -32,7 +33,8 @@ use domain::secret::{Secret, SigningSecrets};
 use domain::wakeup::Lane;
 use domain::webhook::WebhookRequest;
 
-pub use faults::{Counts, Dice, Faults, Rates};
+pub use dice::Dice;
+pub use faults::{Fault, Faults, PerFault};
 pub use fuse::{Fuse, run, run_side_by_side};
 pub use health::words;
 pub use upkeep::Dead;
@@ -101,6 +103,10 @@ pub struct State {
     pub jobs: BTreeMap<JobId, Job>,
     /// What goes wrong.
     pub faults: Faults,
+    /// By how much the clock of whoever is at work is off, in milliseconds.
+    pub skew_ms: i64,
+    /// How long an endpoint may fail.
+    pub disable_after: Duration,
     interference: Option<Interference>,
     failing_call: Option<&'static str>,
     /// The longest wait left to SQS, in seconds.
@@ -183,6 +189,8 @@ impl World {
             links: BTreeMap::new(),
             jobs: BTreeMap::new(),
             faults: Faults::default(),
+            skew_ms: 0,
+            disable_after: DISABLE_AFTER,
             interference: None,
             failing_call: None,
             sqs_delay_max_s: 900,
@@ -289,7 +297,7 @@ pub fn documented_schedule() -> RetrySchedule {
 /// Retention of every world.
 pub const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 
-/// How long an endpoint may fail in every world: the documented time.
+/// How long an endpoint may fail, unless a world says otherwise: the documented time.
 pub const DISABLE_AFTER: Duration = Duration::from_secs(7 * 86_400);
 
 /// Far enough for any batch.

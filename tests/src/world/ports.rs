@@ -16,7 +16,7 @@ use domain::secret::SigningSecrets;
 use domain::wakeup::WakeUp;
 use domain::webhook::WebhookRequest;
 
-use super::faults::{Fate, Faults};
+use super::faults::{Fate, Fault};
 use super::{Post, Queued, State, World};
 
 impl World {
@@ -49,7 +49,11 @@ impl World {
                 let fate = state.faults.fate();
                 fate.apply(name, || effect(&mut state, entry))
             };
-            entries.iter().map(one).collect()
+            let answers: Vec<PortResult<()>> = entries.iter().map(one).collect();
+            let failed = answers.iter().filter(|answer| answer.is_err()).count();
+            let in_part = failed > 0 && failed < answers.len();
+            state.faults.counts[Fault::InPart] += u64::from(in_part);
+            answers
         };
         self.fuse().call(name, fated).await
     }
@@ -179,9 +183,9 @@ impl Deliveries for World {
             let mut entries: Vec<DueEntry> = state
                 .deliveries
                 .values()
-                .filter(|d| d.id.due_shard() == shard)
-                .filter_map(|d| Some(DueEntry { id: d.id.clone(), due_at: d.due_at? }))
-                .filter(|entry| entry.due_at <= until)
+                .filter_map(|d| d.due_at.filter(|at| *at <= until).map(|at| (d, at)))
+                .filter(|(d, _)| d.id.due_shard() == shard)
+                .map(|(d, due_at)| DueEntry { id: d.id.clone(), due_at })
                 .collect();
             entries.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
             entries.retain(|e| after.is_none_or(|a| (e.due_at, &e.id) > (a.due_at, &a.id)));
@@ -270,13 +274,9 @@ impl State {
     }
 
     pub(super) fn enqueue(&mut self, lane: super::Lane, body: String, at: Timestamp) {
-        let Faults { dice, rates, counts } = &mut self.faults;
-        let copies = if dice.chance(rates.doubled) { 2 } else { 1 };
-        counts.doubled += copies - 1;
+        let copies = if self.faults.happens(Fault::Doubled) { 2 } else { 1 };
         for _ in 0..copies {
-            let Faults { dice, rates, counts } = &mut self.faults;
-            let late_s = if dice.chance(rates.late) { 1 + dice.below(600) } else { 0 };
-            counts.late += u64::from(late_s > 0);
+            let late_s = self.faults.seconds(Fault::Late, 600);
             self.next_message += 1;
             let id = format!("message-{}", self.next_message);
             let at = at + Duration::from_secs(late_s);
@@ -302,14 +302,11 @@ impl Bus for World {
 impl Scheduler for World {
     async fn schedule(&self, wake_up: &WakeUp, at: Timestamp) -> PortResult<Scheduled> {
         let schedule = |state: &mut State| {
-            let Faults { dice, rates, counts } = &mut state.faults;
-            if dice.chance(rates.throttled) {
-                counts.scheduler += 1;
+            if state.faults.happens(Fault::Throttled) {
                 return Ok(Scheduled::Throttled);
             }
-            let silent = dice.chance(rates.silent);
-            counts.scheduler += u64::from(silent);
-            if silent && dice.chance(500) {
+            let silent = state.faults.happens(Fault::Silent);
+            if silent && state.faults.dice.chance(500) {
                 return Ok(Scheduled::Unclear("no answer (injected)".into()));
             }
             let made = state.make_schedule(wake_up, at);
@@ -320,6 +317,11 @@ impl Scheduler for World {
 }
 
 impl State {
+    /// What a clock shows that is off by so much.
+    pub(super) fn clock_of(&self, skew_ms: i64) -> Timestamp {
+        Timestamp::from_millis(self.now.as_millis() + skew_ms)
+    }
+
     fn make_schedule(&mut self, wake_up: &WakeUp, at: Timestamp) -> PortResult<Scheduled> {
         let name = wake_up.schedule_name();
         if self.schedules.contains_key(&name) {
@@ -329,7 +331,9 @@ impl State {
         if fires_at <= self.now {
             return Ok(Scheduled::Past);
         }
-        self.schedules.insert(name, (fires_at, wake_up.to_json()));
+        let early = Duration::from_secs(self.faults.seconds(Fault::FiresEarly, 120));
+        let late = Duration::from_secs(self.faults.seconds(Fault::FiresLate, 1_200));
+        self.schedules.insert(name, (fires_at - early + late, wake_up.to_json()));
         Ok(Scheduled::Created)
     }
 }
@@ -338,8 +342,8 @@ impl Receiver for World {
     async fn post(&self, request: &WebhookRequest, timeout: Duration) -> Answer {
         let post = |state: &mut State| {
             let post = Post { at: state.now, request: request.clone() };
-            state.posts.push(post.clone());
             let answer = (state.receiver)(&post);
+            state.posts.push(post);
             assert!(u128::from(answer.duration_ms) <= timeout.as_millis());
             if state.requests_take_time {
                 state.now = state.now + Duration::from_millis(answer.duration_ms);
@@ -352,7 +356,8 @@ impl Receiver for World {
 
 impl Clock for World {
     fn now(&self) -> Timestamp {
-        self.state().now
+        let state = self.state();
+        state.clock_of(state.skew_ms)
     }
 }
 

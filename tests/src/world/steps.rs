@@ -13,10 +13,7 @@ use ingest::Ingest;
 use sender::{Rules, Sender};
 use sweeper::{Sweeper, Swept};
 
-use super::faults::Faults;
-use super::{
-    DISABLE_AFTER, FAR, Queued, RETENTION, World, documented_schedule, run, run_side_by_side,
-};
+use super::{FAR, Fault, Queued, RETENTION, World, documented_schedule, run, run_side_by_side};
 
 /// When a message that was not acknowledged is handed out again.
 const VISIBLE_AGAIN: Duration = Duration::from_secs(360);
@@ -33,7 +30,7 @@ type WorldsSender = Sender<World, World, World, World, World, Machine, World>;
 
 impl Clock for Machine {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.world.state().now.as_millis() + self.skew_ms)
+        self.world.state().clock_of(self.skew_ms)
     }
 }
 
@@ -55,10 +52,13 @@ impl World {
     fn sender_with_skew(&self, skew_ms: i64) -> WorldsSender {
         let w = || self.clone();
         let chance = Machine { world: w(), skew_ms };
-        let sqs_delay_max_s = self.state().sqs_delay_max_s;
+        let (sqs_delay_max_s, disable_after) = {
+            let state = self.state();
+            (state.sqs_delay_max_s, state.disable_after)
+        };
         let rules = Rules {
             schedule: documented_schedule(),
-            health_step: step(DISABLE_AFTER),
+            health_step: step(disable_after),
             waits: Waits { sqs_delay_max_s, request_timeout: REQUEST_TIMEOUT },
         };
         let (store, queues, scheduler, receiver) = (w(), w(), w(), w());
@@ -157,14 +157,37 @@ impl World {
         state.set_aside_what_keeps_failing(lane);
         let now = state.now;
         let mut taken = Vec::new();
+        let mut left_since: Option<Timestamp> = None;
+        let mut overtaking = 0;
         for queued in state.queued.iter_mut().filter(|q| q.lane == lane && q.at <= now) {
             if pick(queued) {
+                overtaking += u64::from(left_since.is_some_and(|left| left < queued.at));
                 queued.received += 1;
                 queued.at = now + VISIBLE_AGAIN;
                 taken.push(queued.clone());
+            } else {
+                left_since = Some(left_since.map_or(queued.at, |left| left.min(queued.at)));
             }
         }
+        if state.faults.rates[Fault::Reordered] > 0 {
+            state.faults.counts[Fault::Reordered] += overtaking;
+        }
         taken
+    }
+
+    /// Some of them are handed out once more, to somebody else, while they are in work.
+    pub fn hand_out_again(&self, taken: &[Queued]) -> Vec<Queued> {
+        let mut state = self.state();
+        let mut again = Vec::new();
+        for one in taken {
+            if state.faults.happens(Fault::InWork)
+                && let Some(queued) = state.queued.iter_mut().find(|q| q.id == one.id)
+            {
+                queued.received += 1;
+                again.push(queued.clone());
+            }
+        }
+        again
     }
 
     /// As if they had not been received.
@@ -235,13 +258,11 @@ impl World {
             .collect();
         for name in due {
             let Some((_, body)) = state.schedules.remove(&name) else { continue };
-            let Faults { dice, rates, counts } = &mut state.faults;
             let times = match () {
-                () if dice.chance(rates.never_fires) => 0,
-                () if dice.chance(rates.fires_twice) => 2,
+                () if state.faults.happens(Fault::NeverFires) => 0,
+                () if state.faults.happens(Fault::FiresTwice) => 2,
                 () => 1,
             };
-            counts.schedules += u64::from(times != 1);
             for _ in 0..times {
                 state.enqueue(Lane::Retry, body.clone(), now);
             }

@@ -7,7 +7,7 @@ use domain::limits::{DEAD_LETTER_HIDDEN_S, SQS_BATCH};
 use domain::ports::{Backlog, DeadLetter, DeadLetters, Dlq, Pause, PortResult};
 use domain::wakeup::Lane;
 
-use super::{State, World};
+use super::{Fault, State, World};
 
 /// How often a wake-up is received before it is set aside, as in the template.
 const WAKE_UP_RECEIVES: u32 = 5;
@@ -106,7 +106,7 @@ impl State {
             Lane::Retry => Dlq::Retry,
         };
         for queued in self.queued.extract_if(.., |q| spent(q)).collect::<Vec<_>>() {
-            self.faults.counts.set_aside += 1;
+            self.faults.counts[Fault::SetAside] += 1;
             self.set_aside(queue, queued.body, now);
         }
     }

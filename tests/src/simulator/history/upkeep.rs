@@ -9,7 +9,7 @@ use domain::ports::Dlq;
 
 use super::{History, Incoming};
 use crate::simulator::Violation;
-use crate::world::{Dice, Rates};
+use crate::world::{Dice, Fault};
 
 /// How often an event is received before it is set aside, as in the template.
 const EVENT_RECEIVES: u32 = 10;
@@ -18,10 +18,11 @@ impl History {
     /// Beside a step: perhaps a message is set aside before its time, or somebody asks for an
     /// audit of everything.
     pub(super) fn beside_a_step(&mut self) {
-        if self.aside.chance(self.plan.rates.set_aside) {
+        let set_aside = self.plan.rates[Fault::SetAside];
+        if self.aside.chance(set_aside) {
             self.a_wake_up_is_set_aside();
         }
-        if self.aside.chance(self.plan.rates.set_aside) {
+        if self.aside.chance(set_aside) {
             self.an_event_is_set_aside();
         }
         if self.aside.chance(50) {
@@ -35,7 +36,7 @@ impl History {
         let mut state = self.world.state();
         let Some(picked) = self.aside.pick(&state.queued).cloned() else { return };
         state.queued.retain(|queued| queued.id != picked.id);
-        state.faults.counts.set_aside += 1;
+        state.faults.counts[Fault::SetAside] += 1;
         let now = state.now;
         drop(state);
         let queue = match picked.lane {
@@ -54,7 +55,7 @@ impl History {
 
     fn set_event_aside(&mut self, body: &str) {
         let now = self.world.state().now;
-        self.world.state().faults.counts.set_aside += 1;
+        self.world.state().faults.counts[Fault::SetAside] += 1;
         self.world.set_aside(Dlq::Events, body, now);
         self.note("an event is set aside");
     }
@@ -98,11 +99,12 @@ impl History {
         if !self.world.state().audit.as_ref().is_some_and(running) {
             self.world.ask_for_an_audit();
         }
-        let killed = self.light_fuse();
+        self.begin();
         let audited = self.world.audit();
-        self.world.fuse().blow_at(None);
+        let how = self.end();
+        self.did("audited");
         let found = audited.map_or(0, |audited| audited.unexplained);
-        self.note(&format!("an audit finds {found}{killed}"));
+        self.note(&format!("an audit finds {found}{how}"));
     }
 
     /// At rest: nothing is unexplained.
@@ -131,10 +133,5 @@ impl History {
         let status = if dice.chance(500) { Status::Pending } else { Status::Retrying };
         let delivery = state.deliveries.get_mut(id).expect("just listed");
         (delivery.status, delivery.due_at) = (status, None);
-    }
-
-    /// Whether nothing ever goes wrong in it.
-    pub(super) fn is_faultless(&self) -> bool {
-        self.plan.rates == Rates::default()
     }
 }
