@@ -51,7 +51,7 @@ impl Watched {
     /// Of what a queue holds now.
     async fn of_queue(&self, name: &str) -> Verdict {
         let alarm = &self.alarms[name];
-        let told = self.stack.counted(alarm).await;
+        let told = self.stack.queue_figure(alarm).await;
         alarm.verdict(&[told], told.0)
     }
 

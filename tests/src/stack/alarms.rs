@@ -64,7 +64,7 @@ impl Stack {
 
     /// What SQS would tell now of the figure that an alarm looks at: the emulator has no metrics,
     /// but it counts messages.
-    pub async fn counted(&self, alarm: &Alarm) -> Told {
+    pub async fn queue_figure(&self, alarm: &Alarm) -> Told {
         let attribute = match alarm.text("MetricName") {
             "ApproximateNumberOfMessagesVisible" => QueueAttributeName::ApproximateNumberOfMessages,
             other => panic!("no attribute for {other}"),
