@@ -260,7 +260,7 @@ fn limits(courses: &[(&Case, Course)], down: &Down, quotas: &Quotas) -> Table {
     let in_flight = CASES.iter().map(|case| case.runs.unwrap_or(quotas.runs) * quotas.batch);
     let raised = "SenderFunction, LaterAttempts, MaximumConcurrency";
     let row = |what: &str, needed: f64, quota: f64, so: &str| {
-        let verdict = if needed <= quota { "enough" } else { so };
+        let verdict = if needed < quota { "enough" } else { so };
         vec![Cell::from(what), needed.into(), quota.into(), verdict.into()]
     };
     Table {
@@ -299,10 +299,10 @@ fn limits(courses: &[(&Case, Course)], down: &Down, quotas: &Quotas) -> Table {
                 "raise it, or the wave of an hour comes late",
             ),
             row(
-                "DynamoDB: write units a second of a partition of Deliveries",
+                "DynamoDB: write units a second of a partition of Deliveries, at 500 attempts",
                 down.table_units / 5.0 * 500.0,
                 1_000.0,
-                "spread over more partitions, by itself above 500 a second",
+                "throttled above 333; above 500 deliveries a second spread by itself",
             ),
             row(
                 "DynamoDB: write units a second of a partition of index due",

@@ -97,7 +97,7 @@ fn scenarios() -> Vec<Scenario> {
     let largest = 256 * 1_024;
     vec![
         HEALTHY,
-        Scenario { data: Data::Words, ..of("words and numbers, which compress less") },
+        Scenario { data: Data::Words, ..of("words and numbers") },
         Scenario { data: Data::Noise, ..of("data that does not compress") },
         Scenario { messages: 1, ..of("a trickle: one message at a time") },
         Scenario { in_a_message: 1, ..of("producer batches of 1") },
