@@ -23,6 +23,7 @@ PARAMETERS = {
     "FrameAncestors": "",
     "OpsAlarmTopicArn": "",
     "Dashboard": "false",
+    "CauseAlarms": "false",
     "AllowInsecureTargets": "false",
 }
 

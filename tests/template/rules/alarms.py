@@ -4,6 +4,7 @@ import functools
 import re
 from pathlib import Path
 
+import contract
 from model import View
 
 from .kit import cut, prop, put, rule
@@ -47,6 +48,9 @@ TOPIC = "arn:aws:sns:eu-central-1:111122223333:ops"
 # Who must be woken; everything else waits for the morning.
 PAGES = {"UnexplainedAlarm", "OverdueAlarm", "FirstAttemptsWaitAlarm", "SweeperSilentAlarm"}
 
+# How many alarms the parameter CauseAlarms adds, as its description says.
+CAUSES = 9
+
 # Metrics of AWS that alarms look at, as AWS names them: namespace -> dimension, what it names.
 AWS = {
     "AWS/SQS": ("QueueName", "AWS::SQS::Queue", {
@@ -55,7 +59,7 @@ AWS = {
     }),
     "AWS/Lambda": ("FunctionName", "AWS::Lambda::Function", {"Errors", "Throttles"}),
     "AWS/Scheduler": ("ScheduleGroup", "AWS::Scheduler::ScheduleGroup", {
-        "InvocationDroppedCount", "TargetErrorCount",
+        "InvocationDroppedCount", "TargetErrorCount", "InvocationThrottleCount",
     }),
     "AWS/SES": ("ses:configuration-set", "AWS::SES::ConfigurationSet", {
         "Reputation.BounceRate", "Reputation.ComplaintRate",
@@ -83,6 +87,12 @@ def alarms_of(view):
     return view.of_type("AWS::CloudWatch::Alarm")
 
 
+def all_alarms(stacks, **parameters):
+    """With those that name causes."""
+    view = View(stacks.prod.expanded, Stage="prod", CauseAlarms="true", **parameters)
+    return alarms_of(view)
+
+
 @rule(
     "an alarm looks at a metric that exists, of something in this stack",
     misspelt=put(prop("OverdueAlarm", "MetricName"), "OldestOverdu"),
@@ -103,7 +113,7 @@ def alarms_of(view):
 )
 def exist(stacks):
     _all, by_function = told()
-    for name, alarm in alarms_of(stacks.prod).items():
+    for name, alarm in all_alarms(stacks).items():
         dimensions = [(each["Name"], each["Value"]) for each in alarm.get("Dimensions", [])]
         if len(dimensions) != 1:
             yield f"{name} does not look at one thing"
@@ -142,7 +152,7 @@ def heard(stacks):
 def named_in_pages(stacks):
     for page in sorted((ROOT / "infra").glob("*.md")):
         named = set(re.findall(r"\b[A-Z]\w+Alarm\b", page.read_text("utf-8")))
-        for name in sorted(named - alarms_of(stacks.prod).keys()):
+        for name in sorted(named - all_alarms(stacks).keys()):
             yield f"infra/{page.name} names {name}"
 
 
@@ -157,12 +167,13 @@ def named_in_pages(stacks):
     insisting=put(prop("OverdueAlarm", "AlarmActions"), [{"Ref": "OpsAlarmTopicArn"}]),
 )
 def reach(stacks):
-    told = alarms_of(View(stacks.prod.expanded, Stage="prod", OpsAlarmTopicArn=TOPIC))
+    told = all_alarms(stacks, OpsAlarmTopicArn=TOPIC)
+    untold = all_alarms(stacks)
     for name, alarm in told.items():
         for actions in ("AlarmActions", "OKActions"):
             if alarm.get(actions) != [TOPIC]:
                 yield f"{name}: {actions} does not reach the topic"
-            if actions in alarms_of(stacks.prod)[name]:
+            if actions in untold[name]:
                 yield f"{name} wants a topic where there is none"
         if not alarm.get("ActionsEnabled", True):
             yield f"{name} is switched off"
@@ -224,6 +235,27 @@ def complete(stacks):
 
 
 @rule(
+    "with CauseAlarms each function's errors and throttles have one, and each queue's flight",
+    unwatched_errors=cut("Resources.DailyErrorsAlarm"),
+    unwatched_throttles=cut("Resources.SenderThrottlesAlarm"),
+    unwatched_flight=cut("Resources.EventsInFlightAlarm"),
+    unwatched_wave=cut("Resources.SchedulesThrottledAlarm"),
+    always=cut("Resources.DailyErrorsAlarm.Condition"),
+)
+def causes(stacks):
+    alarms = all_alarms(stacks)
+    seen = {(a["MetricName"], d["Value"]) for a in alarms.values() for d in a["Dimensions"]}
+    wanted = {("InvocationThrottleCount", "RetryScheduleGroup")}
+    wanted |= {("ApproximateNumberOfMessagesNotVisible", f"{q}.QueueName") for q in contract.LANES}
+    for function in stacks.prod.of_type("AWS::Lambda::Function"):
+        wanted |= {("Errors", function), ("Throttles", function)}
+    for metric, value in sorted(wanted - seen):
+        yield f"nobody can watch {metric} of {value}"
+    if len(alarms) - len(alarms_of(stacks.prod)) != CAUSES:
+        yield f"CauseAlarms adds other than {CAUSES} alarms"
+
+
+@rule(
     "each alarm has an entry of its name in the runbook, with its class and its numbers",
     unheard_of=put("Resources.NewAlarm", {"Type": "AWS::CloudWatch::Alarm", "Properties": {}}),
     other_threshold=put(prop("OverdueAlarm", "Threshold"), 3600),
@@ -232,7 +264,7 @@ def complete(stacks):
 )
 def runbook(stacks):
     written = entries(RUNBOOK.read_text(encoding="utf-8"))
-    alarms = alarms_of(stacks.prod)
+    alarms = all_alarms(stacks)
     for name in sorted(written.keys() ^ alarms.keys()):
         yield f"{name} stands in the template or in the runbook alone"
     for name in sorted(written.keys() & alarms.keys()):

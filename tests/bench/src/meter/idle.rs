@@ -23,7 +23,8 @@ pub struct Line {
 }
 
 /// Conditions that a stack with default parameters, on AWS, does not meet.
-const OFF: [&str; 4] = ["IsLocal", "HasProducers", "HasDashboard", "HasAlertSender"];
+const OFF: [&str; 5] =
+    ["IsLocal", "HasProducers", "HasDashboard", "HasAlertSender", "HasCauseAlarms"];
 
 /// Queues that functions are fed from: events, and two of wake-ups.
 const FED_FROM: f64 = 3.0;
