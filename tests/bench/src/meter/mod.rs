@@ -114,7 +114,7 @@ fn scenarios() -> Vec<Scenario> {
         },
         Scenario { endpoints: 5, ..of("fan-out to 5") },
         Scenario { answers: Answers::OnceBadly, ..of("1 % retried") },
-        Scenario { answers: Answers::Badly, ..of("an endpoint down all day") },
+        Scenario { answers: Answers::Badly, events: 20, ..of("an endpoint down all day") },
     ]
 }
 
