@@ -1,6 +1,6 @@
 //! Whole lives of a delivery with a death at each single call in turn, an outage of our own, and
-//! copies at the same moment. Recoveries, cancellations and manual retries have the same loops in
-//! `api/`, ingest and daily in their own files.
+//! copies at the same moment. Requests to the API and what follows from them have the same loops in
+//! `api/`; ingest, sweeper, audit and daily in their own files.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! The API over a world of memory, without a network. Every answer of every test here is held to
 //! the OpenAPI document: an undocumented status or field fails the test that saw it.
 
+mod asked_again;
 mod deliveries;
 mod document;
 mod endpoints;
