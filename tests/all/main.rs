@@ -10,6 +10,7 @@ mod ingest;
 mod journeys;
 mod lanes;
 mod leaks;
+mod once_failed;
 mod outage;
 mod page;
 mod sender;
