@@ -45,7 +45,7 @@ fn no_history_loses_an_event() {
     let all = all.into_iter().fold(Told::default(), Told::plus);
     assert!(all.deliveries > SEEDS, "histories in which something happens: {all:?}");
     for fault in Fault::ALL {
-        assert!(all.faults[fault] > 100, "every kind of fault: {all}");
+        assert!(all.faults[fault] > 10, "every kind of fault: {all}");
     }
     for deed in DEEDS {
         assert!(all.deeds.get(deed).is_some_and(|times| *times > 20), "{deed}: {all}");
@@ -90,8 +90,8 @@ fn whoever_answers_is_never_disabled_and_whoever_never_does_always() {
 }
 
 #[test]
-fn while_scheduler_throttles_whoever_waits_is_awaited() {
-    for fault in [Fault::Throttled, Fault::Silent] {
+fn whoever_waits_is_awaited() {
+    for fault in [Fault::Throttled, Fault::Silent, Fault::Killed] {
         let plans = (0..200).map(|seed| Plan::from_seed(seed).only(fault));
         let met: u64 = plans
             .map(|plan| tell_plan(plan).unwrap_or_else(|violation| panic!("{violation}")))

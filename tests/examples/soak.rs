@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use tests::simulator::{Plan, Told, Violation, tell_plan};
+use tests::simulator::{Plan, Told, Violation, story_of, tell_plan};
 use tests::world::Fault;
 
 /// Histories between two looks at the progress.
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let mut histories = 100_000;
     let mut first = 0;
     let mut arguments = std::env::args().skip(1);
-    let (mut only, mut most) = (None, usize::MAX);
+    let (mut only, mut most, mut story) = (None, usize::MAX, false);
     while let Some(name) = arguments.next() {
         let value = arguments.next().unwrap_or_default();
         match (name.as_str(), value.parse().ok()) {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
             ("--histories", Some(number)) => histories = number,
             ("--from", Some(number)) => first = number,
             ("--stop", Some(number)) => most = usize::try_from(number).unwrap_or(usize::MAX),
-            ("--seed", Some(number)) => (first, histories) = (number, 1),
+            ("--seed", Some(number)) => (first, histories, story) = (number, 1, true),
             _ => {
                 eprintln!(
                     "usage: soak [--histories N] [--from SEED] [--only FAULT] [--stop N] | --seed SEED"
@@ -44,6 +44,9 @@ fn main() -> ExitCode {
                 return ExitCode::from(2);
             }
         }
+    }
+    if story {
+        story_of(plan_of(first, only)).iter().for_each(|line| println!("{line}"));
     }
     let (told, violations) = soak(first..first.saturating_add(histories), only, most);
     println!(
@@ -97,16 +100,19 @@ fn soak(seeds: Range<u64>, only: Option<Fault>, most: usize) -> (Told, Vec<Viola
 
 /// One history; a panic in it is a violation like any other.
 fn tell(seed: u64, only: Option<Fault>) -> Result<Told, Box<Violation>> {
-    let plan = Plan::from_seed(seed);
-    let plan = match only {
-        Some(fault) => plan.only(fault),
-        None => plan,
-    };
-    let told = std::panic::catch_unwind(|| tell_plan(plan));
+    let told = std::panic::catch_unwind(|| tell_plan(plan_of(seed, only)));
     told.unwrap_or_else(|_| {
         let what = "a panic, see above".to_owned();
         Err(Box::new(Violation { seed, what, story: Vec::new() }))
     })
+}
+
+fn plan_of(seed: u64, only: Option<Fault>) -> Plan {
+    let plan = Plan::from_seed(seed);
+    match only {
+        Some(fault) => plan.only(fault),
+        None => plan,
+    }
 }
 
 /// On a terminal all the time, else now and then.

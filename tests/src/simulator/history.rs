@@ -1,29 +1,25 @@
 //! One history: random steps under faults, then rest.
 
 mod people;
+mod rest;
 mod steps;
 mod upkeep;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use domain::Timestamp;
 use domain::api_key::{ApiKey, Scope};
 use domain::delivery::Outcome;
-use domain::endpoint::Endpoint;
 use domain::ids::EndpointId;
-use domain::job::{Job, JobState};
 
 use super::care::Care;
 use super::model::{Model, Promises};
 use super::plan::{Manner, Plan};
 use super::{SKEW_MS, Told, Violation};
-use crate::world::{DISABLE_AFTER, Dice, Fault, Post, World, answer};
+use crate::world::{Dice, Fault, Post, World, answer};
 
 /// Steps until a history must have come to rest once the faults stop.
 const REST: u32 = 3_000;
-/// An entry of `due` is overdue after its grace.
-const OVERDUE: Duration = Duration::from_secs(120);
 /// Calls among which somebody is killed.
 const KILLED_WITHIN: u64 = 60;
 /// Lines of a story that are kept.
@@ -78,6 +74,7 @@ impl History {
         let promises = Promises {
             faultless: plan.rates.is_nothing(),
             wake_ups_stay: plan.rates.keeps_wake_ups(),
+            kills: plan.rates[Fault::Killed] > 0,
             on_time: !plan.asking,
         };
         Self {
@@ -106,6 +103,13 @@ impl History {
         self.come_to_rest()?;
         self.audit_at_rest(0)?;
         Ok(self.told())
+    }
+
+    /// Everything that happens in it, whatever comes of it.
+    pub fn story(mut self) -> Vec<String> {
+        let ended = self.come_to_rest().and_then(|()| self.audit_at_rest(0));
+        self.note(&ended.map_or_else(|violation| violation.what, |()| "at rest".into()));
+        self.story
     }
 
     /// Tells it to its end, takes something away, and wants the audit to see it.
@@ -143,76 +147,6 @@ impl History {
             self.check()?;
         }
         Err(self.violation(self.unrest()))
-    }
-
-    /// What keeps it from coming to rest.
-    fn unrest(&self) -> String {
-        let state = self.world.state();
-        let open = state.deliveries.values().filter(|d| d.status.is_open() || d.due_at.is_some());
-        let notices: usize = state.endpoints.iter().map(|endpoint| endpoint.notices.len()).sum();
-        format!(
-            "it does not come to rest: {} events, {} wake-ups, {} dead letters, {} deliveries, \
-             {notices} notices, {} jobs",
-            self.incoming.len() + state.events_sent_back.len(),
-            state.queued.len(),
-            state.dead.len(),
-            open.count(),
-            state.jobs.values().filter(|job| is_unfinished(job)).count(),
-        )
-    }
-
-    /// One round without faults: everything that can be handled is, then time passes.
-    fn rest(&mut self) {
-        self.take_back_events();
-        let now = self.world.state().now;
-        self.incoming.iter_mut().for_each(|incoming| incoming.visible_at = now);
-        self.ingest();
-        self.world.send_due();
-        self.those_who_come_by();
-        self.world.send_due();
-        let dead = self.next_dead_letter();
-        let next = {
-            let state = self.world.state();
-            let queued = state.queued.iter().map(|q| q.at);
-            let scheduled = state.schedules.values().map(|(at, _)| *at);
-            // The sweeper comes by when an entry is overdue, not every five minutes in vain.
-            let due = state.deliveries.values().filter_map(|d| Some(d.due_at? + OVERDUE));
-            let unfinished = state.jobs.values().filter(|j| is_unfinished(j));
-            let stalled = unfinished.map(Job::stalled_at);
-            let told = state.telling.values().copied().filter(|until| *until > now);
-            queued.chain(scheduled).chain(due).chain(stalled).chain(told).chain(dead).min()
-        };
-        self.world.pass_until(next.unwrap_or(now).max(now + Duration::from_secs(1)));
-    }
-
-    /// Sweeper and daily, when there is anything for them: a visit that sees nothing does nothing.
-    fn those_who_come_by(&mut self) {
-        let (swept, tended) = {
-            let state = self.world.state();
-            let due = state.deliveries.values().any(|d| d.due_at.is_some_and(|at| at <= state.now));
-            let swept = due || !state.dead.is_empty() || state.jobs.values().any(is_unfinished);
-            (swept, state.endpoints.iter().any(Endpoint::needs_attention))
-        };
-        if swept {
-            self.world.sweep();
-        }
-        if tended {
-            self.world.tend();
-            if self.plan.disable_after < DISABLE_AFTER && self.aside.chance(100) {
-                self.world.daily();
-            }
-        }
-    }
-
-    fn is_at_rest(&self) -> bool {
-        let state = self.world.state();
-        self.incoming.is_empty()
-            && state.queued.is_empty()
-            && state.dead.is_empty()
-            && state.events_sent_back.is_empty()
-            && state.deliveries.values().all(|d| !d.status.is_open() && d.due_at.is_none())
-            && state.endpoints.iter().all(|endpoint| endpoint.notices.is_empty())
-            && !state.jobs.values().any(is_unfinished)
     }
 
     /// Whether nothing ever goes wrong in it.
@@ -306,10 +240,6 @@ impl History {
             faults: state.faults.counts,
         }
     }
-}
-
-fn is_unfinished(job: &Job) -> bool {
-    job.state == JobState::Running || job.notice
 }
 
 /// All endpoints, as they answer.

@@ -123,6 +123,11 @@ pub fn tell_plan(plan: Plan) -> Result<Told, Box<Violation>> {
     history::History::new(plan).tell()
 }
 
+/// Everything that happens in the history of a plan, line by line.
+pub fn story_of(plan: Plan) -> Vec<String> {
+    history::History::new(plan).story()
+}
+
 /// Tells the history of a seed, takes something away behind everybody's back, and wants the audit
 /// to find just that.
 ///

@@ -29,6 +29,8 @@ pub struct Promises {
     pub faultless: bool,
     /// Whatever else goes wrong, no wake-up is lost.
     pub wake_ups_stay: bool,
+    /// Whoever is at work may be killed.
+    pub kills: bool,
     /// No endpoint asks for more time: the schedule is kept to the second.
     pub on_time: bool,
 }
@@ -106,7 +108,7 @@ impl Model {
         self.check_posts(&state)?;
         rules::check_jobs(&state, &self.told)?;
         if self.promises.wake_ups_stay {
-            rules::check_awaited(&state, &mut self.letters)?;
+            rules::check_awaited(&state, &mut self.letters, self.promises.kills)?;
         }
         for delivery in &changed {
             self.check_delivery(delivery)?;

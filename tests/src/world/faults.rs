@@ -129,9 +129,12 @@ impl PerFault {
         self == Self::default()
     }
 
-    /// Whether no wake-up can be lost: Scheduler may throttle or be silent, and that is all.
+    /// Whether no wake-up can be lost: Scheduler may throttle or be silent, whoever is at work may be
+    /// killed, and that is all.
     pub fn keeps_wake_ups(mut self) -> bool {
-        (self[Fault::Throttled], self[Fault::Silent]) = (0, 0);
+        for harmless in [Fault::Throttled, Fault::Silent, Fault::Killed] {
+            self[harmless] = 0;
+        }
         self.is_nothing()
     }
 

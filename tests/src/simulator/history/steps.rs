@@ -1,17 +1,13 @@
 //! What happens by itself: products send, functions run, time passes.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::Timestamp;
 use domain::ids::DeliveryId;
-use domain::wakeup::Lane;
+use domain::wakeup::{Call, Lane};
 
 use super::{History, Incoming};
 use crate::world::{Dice, Fault, Queued};
-
-/// The sweeper's last wait for a delivery, and the end of it.
-type Wait = (Option<u32>, Option<Timestamp>);
 
 impl History {
     pub(super) fn step(&mut self) {
@@ -146,28 +142,31 @@ impl History {
     }
 
     fn sweep(&mut self) {
-        let before = if self.is_faultless() { self.waits() } else { BTreeMap::new() };
+        let before = self.queued();
         self.begin();
         let swept = self.world.sweep();
         let how = self.end();
         if self.is_faultless() {
-            let after = self.waits();
+            let first = self.woken_since(&before);
+            let between = self.queued();
             self.world.sweep();
-            let moved_twice = |(id, wait): (&DeliveryId, &Wait)| {
-                before.get(id).is_some_and(|was| was != wait)
-                    && self.waits().get(id).is_some_and(|is| is != wait && is.0.is_some())
-            };
-            self.fed = after.iter().any(moved_twice);
+            self.fed = !first.is_disjoint(&self.woken_since(&between));
         }
         if let Some(swept) = swept.filter(|swept| swept.seen > 0) {
             self.note(&format!("the sweeper sees {}, wakes {}{how}", swept.seen, swept.woken));
         }
     }
 
-    /// Who has been woken by the sweeper, and when it looks again.
-    fn waits(&self) -> BTreeMap<DeliveryId, Wait> {
+    /// The messages in the queues of wake-ups.
+    fn queued(&self) -> BTreeSet<String> {
+        self.world.state().queued.iter().map(|queued| queued.id.clone()).collect()
+    }
+
+    /// Deliveries that have a new wake-up.
+    fn woken_since(&self, before: &BTreeSet<String>) -> BTreeSet<DeliveryId> {
         let state = self.world.state();
-        state.deliveries.values().map(|d| (d.id.clone(), (d.back_off_s, d.due_at))).collect()
+        let new = state.queued.iter().filter(|queued| !before.contains(&queued.id));
+        new.filter_map(|queued| Call::parse(&queued.body).ok()?.delivery_id().cloned()).collect()
     }
 
     /// The sweeper's visit to endpoints in trouble, or the daily one.

@@ -126,13 +126,16 @@ pub(super) fn check_signed(state: &State, post: &Post) -> Holds {
     overlap.map_or(Ok(()), |(old, _)| expect(old))
 }
 
-/// Whoever waits for an attempt has a wake-up for it, in a queue or in a schedule.
+/// Whoever waits for an attempt has a wake-up for it, in a queue or in a schedule. Where people are
+/// killed, the one for the attempt before may still have to come again, to see what was not arranged;
+/// and who waits for the first attempt may do so because ingest was killed.
 pub(super) fn check_awaited(
     state: &State,
     letters: &mut BTreeMap<String, Option<(DeliveryId, Tier)>>,
+    kills: bool,
 ) -> Holds {
     let waits = |d: &&Delivery| match d.status {
-        Status::Pending => true,
+        Status::Pending => !kills,
         Status::Retrying => d.next_attempt_at.is_some(),
         Status::Succeeded | Status::Failed(_) | Status::Skipped => false,
     };
@@ -151,9 +154,15 @@ pub(super) fn check_awaited(
     }
     let queued = state.queued.iter().filter_map(|queued| letters.get(&queued.id)?.as_ref());
     let queued: BTreeSet<(&DeliveryId, Tier)> = queued.map(|(id, tier)| (id, *tier)).collect();
+    let set_aside: BTreeSet<(DeliveryId, Tier)> =
+        state.dead.iter().filter_map(|dead| scheduled(&dead.letter.body)).collect();
     waiting.try_for_each(|delivery| {
-        let awaited = queued.contains(&(&delivery.id, delivery.scheduled_attempts)) || {
-            let wake_up = WakeUp::fresh(delivery.id.clone(), delivery.scheduled_attempts);
+        let (id, open) = (&delivery.id, delivery.scheduled_attempts);
+        let mut seen_to = (open.saturating_sub(u8::from(kills))..=open).filter(|tier| {
+            queued.contains(&(id, *tier)) || set_aside.contains(&(id.clone(), *tier))
+        });
+        let awaited = seen_to.next().is_some() || {
+            let wake_up = WakeUp::fresh(id.clone(), open);
             state.schedules.contains_key(&wake_up.schedule_name())
         };
         ensure(awaited, || format!("nothing will wake {}", delivery.id))
