@@ -40,6 +40,8 @@ pub struct History {
     care: Care,
     /// Whether the sweeper fed a backlog.
     fed: bool,
+    /// Wake-ups that the sweeper sent.
+    woken: BTreeMap<String, steps::Woken>,
     dice: Dice,
     /// For what people do.
     people: Dice,
@@ -87,6 +89,7 @@ impl History {
             plan,
             world,
             fed: false,
+            woken: BTreeMap::new(),
             endpoints,
             incoming: Vec::new(),
             sent: 0,

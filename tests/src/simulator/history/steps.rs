@@ -1,13 +1,22 @@
 //! What happens by itself: products send, functions run, time passes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use domain::Timestamp;
 use domain::ids::DeliveryId;
+use domain::limits::BACK_OFF_FIRST_S;
 use domain::wakeup::{Call, Lane};
 
 use super::{History, Incoming};
+use crate::simulator::SKEW_MS;
 use crate::world::{Dice, Fault, Queued};
+
+/// The sweeper's first back-off, less what clocks may differ by.
+const BACK_OFF: Duration = Duration::from_millis(BACK_OFF_FIRST_S as u64 * 1_000 - 2 * SKEW_MS);
+
+/// When the sweeper sent a wake-up, and how far the delivery was: its attempts and its open retry.
+pub(super) type Woken = (Timestamp, u32, Option<String>);
 
 impl History {
     pub(super) fn step(&mut self) {
@@ -146,15 +155,38 @@ impl History {
         self.begin();
         let swept = self.world.sweep();
         let how = self.end();
+        self.note_woken(&before);
         if self.is_faultless() {
             let first = self.woken_since(&before);
             let between = self.queued();
             self.world.sweep();
-            self.fed = !first.is_disjoint(&self.woken_since(&between));
+            self.fed |= !first.is_disjoint(&self.woken_since(&between));
         }
         if let Some(swept) = swept.filter(|swept| swept.seen > 0) {
             self.note(&format!("the sweeper sees {}, wakes {}{how}", swept.seen, swept.woken));
         }
+    }
+
+    /// What the sweeper has woken, it wakes again only after its back-off, unless something came of
+    /// it meanwhile. (A rate moves entries of its own accord.)
+    fn note_woken(&mut self, before: &BTreeSet<String>) {
+        let state = self.world.state();
+        let new = state.queued.iter().filter(|queued| !before.contains(&queued.id));
+        let mut woken = BTreeMap::new();
+        for queued in new {
+            let id = Call::parse(&queued.body).ok().and_then(|call| call.delivery_id().cloned());
+            let Some(delivery) = id.and_then(|id| state.deliveries.get(&id)) else { continue };
+            let retry = delivery.open_retry.as_ref().map(|retry| retry.id.to_string());
+            woken.insert(queued.body.clone(), (state.now, delivery.attempt_count, retry));
+        }
+        let soon = |(was, is): (&Woken, &Woken)| {
+            (&was.1, &was.2) == (&is.1, &is.2) && is.0.since(was.0) < BACK_OFF
+        };
+        let again =
+            woken.iter().any(|(body, is)| self.woken.get(body).is_some_and(|was| soon((was, is))));
+        self.fed |= again && !self.plan.paced;
+        drop(state);
+        self.woken.extend(woken);
     }
 
     /// The messages in the queues of wake-ups.
