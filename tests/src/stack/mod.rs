@@ -341,8 +341,9 @@ impl Stack {
         let physical = self.physical.get_or_init(|| {
             emulator().resources(&self.outputs.name).unwrap_or_else(|e| panic!("{e}"))
         });
-        // A queue's is its URL.
-        let name = physical[owner].rsplit('/').next().unwrap_or_default();
+        // What stands under a condition may not be there. A queue's is its URL.
+        let Some(id) = physical.get(owner) else { return false };
+        let name = id.rsplit('/').next().unwrap_or_default();
         emulator().needed_statements().contains(&(name.to_owned(), sid.to_owned()))
     }
 
