@@ -13,16 +13,41 @@ pub mod retries;
 use std::time::Duration;
 
 use domain::Timestamp;
+use domain::api_key::ApiKeyRecord;
 use domain::attempt::{Posted, Purpose, Settlement, end, settle};
 use domain::delivery::{Answer, Change, Delivery, FailedReason, Notice, Outcome, Stage, Status};
 use domain::endpoint::Endpoint;
 use domain::envelope::parse_body;
 use domain::event::Event;
 use domain::ids::EndpointId;
-use domain::ports::{Deliveries, DueEntry, Events, Stored};
+use domain::ports::{Audits, Deliveries, DueEntry, EndpointHealth, Events, Pace, Stored};
 use domain::schedule::Roll;
 
 use crate::world::{RETENTION, START, World, documented_schedule};
+
+/// Everything that the store must do. `record` is a key on record that nobody has used yet.
+pub async fn store(
+    store: &(impl api::Store + EndpointHealth + Pace + Audits),
+    record: &ApiKeyRecord,
+) {
+    events(store).await;
+    commits(store).await;
+    claims(store).await;
+    due(store).await;
+    retries::retries(store).await;
+    erasure::erasure(store).await;
+    jobs::jobs(store).await;
+    entering_due(store).await;
+    audits::audits(store).await;
+    management::registry(store).await;
+    health::health(store).await;
+    health::pace(store).await;
+    health::spread(store).await;
+    management::log(store).await;
+    management::keys(store, record).await;
+    management::memory(store).await;
+    management::links(store).await;
+}
 
 /// A moment after the start of every world.
 fn at(seconds: u64) -> Timestamp {
