@@ -78,7 +78,8 @@ where
             return Ok(());
         }
         let Some(endpoint) = batch.endpoint(delivery).await? else { return Ok(()) };
-        let judge = |known: &Endpoint| on_record(delivery, known, self.rules.health_step);
+        let (step, now) = (self.rules.health_step, self.chance.now());
+        let judge = |known: &Endpoint| on_record(delivery, known, step, now);
         batch.healths.note(&self.store, &endpoint, judge).await
     }
 

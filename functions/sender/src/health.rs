@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::Timestamp;
 use domain::delivery::{Delivery, Outcome, Trigger};
 use domain::endpoint::Endpoint;
 use domain::ids::EndpointId;
@@ -61,11 +62,12 @@ pub(crate) fn on_record(
     delivery: &Delivery,
     endpoint: &Endpoint,
     step: std::time::Duration,
+    now: Timestamp,
 ) -> Option<Endpoint> {
     let last = delivery.attempts.last().filter(|attempt| attempt.at >= endpoint.enabled_at)?;
     match (last.answer.outcome == Outcome::Succeeded, last.trigger) {
         (true, _) => endpoint.after_success(last.at, step),
-        (false, Trigger::Schedule) => endpoint.after_failure(last.at, endpoint.enabled_at, step),
+        (false, Trigger::Schedule) => endpoint.after_old_failure(last.at, now, step),
         (false, Trigger::Manual | Trigger::Recover | Trigger::Test) => None,
     }
 }

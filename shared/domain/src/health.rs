@@ -139,6 +139,17 @@ impl Endpoint {
         Some(Self { health, ..self.clone() })
     }
 
+    /// After a failed attempt that is only found on record `now`: as [`Endpoint::after_failure`], but
+    /// it begins no record earlier than now. A success since may have ended the record that it belonged
+    /// to, and of that success nothing is known any more.
+    pub fn after_old_failure(&self, at: Timestamp, now: Timestamp, step: Duration) -> Option<Self> {
+        let mut next = self.after_failure(at, self.enabled_at, step)?;
+        if self.health.failing_since.is_none() {
+            next.health.failing_since = Some(now.max(self.enabled_at));
+        }
+        Some(next)
+    }
+
     /// After an attempt of any kind, begun at `at`, succeeded. `None` if nothing is to be written.
     pub fn after_success(&self, at: Timestamp, step: Duration) -> Option<Self> {
         let Health { last_failure_at, failing_since, last_success_at, alerted_for, .. } =

@@ -330,8 +330,9 @@ impl Job {
         if before.is_some() {
             return Self { stage: JobStage::Counting { before, open, failed, rounds }, ..next };
         }
-        let succeeded = self.total.saturating_sub(open + failed);
-        let next = Self { succeeded, failed, ..next };
+        // Found while a page was repeated, some may not have been counted when it was noted.
+        let total = self.total.max(open + failed);
+        let next = Self { total, succeeded: total - open - failed, failed, ..next };
         if open == 0 {
             return next.over(JobState::Finished);
         }

@@ -35,11 +35,15 @@ enum Step {
     Enabled(u64),
     /// A failure whose attempt was under way while the endpoint was enabled.
     FailsFromBefore(u64),
+    /// A failure that is found on record at the second moment.
+    FoundLater(u64, u64),
     DisabledByHand(u64),
     Deleted(u64),
     Sweeps(u64),
 }
-use Step::{Deleted, DisabledByHand, Enabled, Fails, FailsFromBefore, Succeeds, Sweeps};
+use Step::{
+    Deleted, DisabledByHand, Enabled, Fails, FailsFromBefore, FoundLater, Succeeds, Sweeps,
+};
 
 fn take(endpoint: &mut Endpoint, step: Step) {
     let size = RULES.step();
@@ -47,6 +51,7 @@ fn take(endpoint: &mut Endpoint, step: Step) {
         Fails(t) => endpoint.after_failure(at(t), endpoint.enabled_at, size),
         Succeeds(t) => endpoint.after_success(at(t), size),
         FailsFromBefore(t) => endpoint.after_failure(at(t), registered_at(), size),
+        FoundLater(t, now) => endpoint.after_old_failure(at(t), at(now), size),
         Enabled(t) => {
             endpoint.disabled(at(t - 1)).unwrap_or_else(|| endpoint.clone()).enabled(at(t))
         }
@@ -77,6 +82,16 @@ fn told(endpoint: &Endpoint) -> Vec<(Channel, Happening)> {
 #[track_caller]
 fn check_failing(steps: &[Step], since: Option<u64>) {
     assert_eq!(after(steps.iter().copied()).failing_since(), since.map(at));
+}
+
+/// Decision 0026: the success has ended the record, and is not known any more.
+#[test]
+fn an_old_failure_begins_no_streak_before_it_was_found() {
+    let late = 20 * MINUTE;
+    check_failing(&[Fails(0), Succeeds(15 * MINUTE), FoundLater(60, late)], Some(late));
+    check_failing(&[FoundLater(60, late)], Some(late));
+    check_failing(&[Fails(0), FoundLater(2 * MINUTE, late)], Some(0));
+    check_failing(&[Fails(0), Succeeds(15 * MINUTE), FoundLater(60, late), Succeeds(late)], None);
 }
 
 #[test]
