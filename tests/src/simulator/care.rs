@@ -130,7 +130,10 @@ pub(super) fn deserved(state: &State, before: &Endpoint, at: Timestamp) -> Holds
             queued.received > 0
                 && about.is_some_and(|call| call.delivery_id() == Some(&delivery.id))
         });
-        ensure(owed, || format!("{id} was disabled at {at}, and succeeded at {}", good.at))?;
+        ensure(owed, || {
+            let (when, health) = (good.at, before.health);
+            format!("{id} was disabled at {at}, and succeeded at {when}: {health:?}, {delivery:?}")
+        })?;
     }
     Ok(())
 }

@@ -11,9 +11,10 @@ use domain::delivery::{Attempt, Delivery, FailedReason, Status, Trigger};
 use domain::endpoint::EndpointState;
 use domain::envelope::{content_hash, derive_event_id, parse_body};
 use domain::event::Event;
-use domain::ids::{DeliveryId, EventId};
+use domain::ids::{DeliveryId, EndpointId, EventId};
 use domain::ports::Announcement;
 use domain::schedule::Tier;
+use domain::secret::SigningSecrets;
 
 use crate::world::{Post, State, World};
 
@@ -53,6 +54,7 @@ pub struct Model {
     told: BTreeSet<String>,
     /// What messages in the queues are for; each is read once.
     letters: BTreeMap<String, Option<(DeliveryId, Tier)>>,
+    secrets: BTreeMap<EndpointId, SigningSecrets>,
     retries: BTreeMap<DeliveryId, BTreeSet<String>>,
     per_attempt: BTreeMap<(DeliveryId, String), u32>,
 }
@@ -72,6 +74,7 @@ impl Model {
             announced: 0,
             told: BTreeSet::new(),
             letters: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             retries: BTreeMap::new(),
             per_attempt: BTreeMap::new(),
         }
@@ -107,6 +110,7 @@ impl Model {
         changed.iter().for_each(|delivery| self.note(delivery));
         self.check_posts(&state)?;
         rules::check_jobs(&state, &self.told)?;
+        rules::check_secrets(&state, &mut self.secrets)?;
         if self.promises.wake_ups_stay {
             rules::check_awaited(&state, &mut self.letters, self.promises.kills)?;
         }

@@ -107,6 +107,8 @@ pub struct State {
     pub skew_ms: i64,
     /// How long an endpoint may fail.
     pub disable_after: Duration,
+    /// While two are at work, time may pass for one of them until then: no attempt takes longer.
+    pub(crate) patience_ends: Option<Timestamp>,
     interference: Option<Interference>,
     failing_call: Option<&'static str>,
     /// The longest wait left to SQS, in seconds.
@@ -191,6 +193,7 @@ impl World {
             faults: Faults::default(),
             skew_ms: 0,
             disable_after: DISABLE_AFTER,
+            patience_ends: None,
             interference: None,
             failing_call: None,
             sqs_delay_max_s: 900,

@@ -144,10 +144,12 @@ impl World {
         skew_ms: i64,
         turn: impl FnMut() -> bool,
     ) {
-        let stop_at = self.state().now + FAR;
+        let now = self.state().now;
+        self.state().patience_ends = Some(now + REQUEST_TIMEOUT);
         let sweeper = self.sweeper();
         let batch = self.work_on(taken.to_vec(), skew_ms);
-        let (again, _) = run_side_by_side(self.fuse(), batch, sweeper.run(stop_at), turn);
+        let (again, _) = run_side_by_side(self.fuse(), batch, sweeper.run(now + FAR), turn);
+        self.state().patience_ends = None;
         self.put_back(taken, again);
     }
 

@@ -74,7 +74,8 @@ impl Pause for World {
         let until = self.state().now + time;
         let pause = || {
             self.state().interfere("pause");
-            self.pass_until(until);
+            let ends = self.state().patience_ends;
+            self.pass_until(ends.map_or(until, |ends| until.min(ends)));
         };
         self.fuse().call("pause", pause).await;
     }

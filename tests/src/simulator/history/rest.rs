@@ -11,6 +11,9 @@ use crate::world::DISABLE_AFTER;
 /// An entry of `due` is overdue after its grace.
 const OVERDUE: Duration = Duration::from_secs(120);
 
+/// Between two runs of the sweeper.
+const SWEEPS_APART: Duration = Duration::from_secs(300);
+
 impl History {
     /// One round without faults: everything that can be handled is, then time passes.
     pub(super) fn rest(&mut self) {
@@ -31,9 +34,11 @@ impl History {
             let unfinished = state.jobs.values().filter(|j| is_unfinished(j));
             let stalled = unfinished.map(Job::stalled_at);
             let told = state.telling.values().copied().filter(|until| *until > now);
-            queued.chain(scheduled).chain(due).chain(stalled).chain(told).chain(dead).min()
+            let all = queued.chain(scheduled).chain(due).chain(stalled).chain(told).chain(dead);
+            // What nobody can do anything about yet is looked at again by the next run.
+            all.map(|at| if at > now { at } else { now + SWEEPS_APART }).min()
         };
-        self.world.pass_until(next.unwrap_or(now).max(now + Duration::from_secs(1)));
+        self.world.pass_until(next.unwrap_or(now + SWEEPS_APART));
     }
 
     /// Sweeper and daily, when there is anything for them: a visit that sees nothing does nothing.
@@ -73,12 +78,13 @@ impl History {
         let notices: usize = state.endpoints.iter().map(|endpoint| endpoint.notices.len()).sum();
         format!(
             "it does not come to rest: {} events, {} wake-ups, {} dead letters, {} deliveries, \
-             {notices} notices, {} jobs",
+             {notices} notices, {} jobs; one of them: {:?}",
             self.incoming.len() + state.events_sent_back.len(),
             state.queued.len(),
             state.dead.len(),
-            open.count(),
+            open.clone().count(),
             state.jobs.values().filter(|job| is_unfinished(job)).count(),
+            open.clone().next(),
         )
     }
 }

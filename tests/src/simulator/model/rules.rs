@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::delivery::{Attempt, Delivery, FailedReason, Outcome, Status, Trigger};
-use domain::ids::{DeliveryId, EventId};
+use domain::ids::{DeliveryId, EndpointId, EventId};
 use domain::job::JobState;
 use domain::limits::EARLY_MS;
 use domain::schedule::Tier;
@@ -103,6 +103,24 @@ pub(super) fn check_schedule(delivery: &Delivery, on_time: bool) -> Holds {
     ensure((least..=most).contains(&next), || {
         format!("{}: after {nth} comes {next}, not {least} to {most}", delivery.id)
     })
+}
+
+/// Whoever gets a new secret keeps the old one beside it.
+pub(super) fn check_secrets(
+    state: &State,
+    known: &mut BTreeMap<EndpointId, SigningSecrets>,
+) -> Holds {
+    for (id, now) in &state.secrets {
+        let Some(before) = known.get(id).filter(|before| *before != now) else {
+            known.entry(id.clone()).or_insert_with(|| now.clone());
+            continue;
+        };
+        let beside = now.previous.as_ref().map(|(old, _)| old);
+        let kept = before.current == now.current || beside == Some(&before.current);
+        ensure(kept, || format!("{id} has a new secret, and the old one is gone"))?;
+        known.insert(id.clone(), now.clone());
+    }
+    Ok(())
 }
 
 /// A receiver with the new secret can verify it, and so can, while a rotation is under way, one that
