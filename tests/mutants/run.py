@@ -94,6 +94,7 @@ def catch(bug, search):
 
 
 def by_seed(bug, search):
+    search = search or "seed" not in bug
     which = ["--histories", str(HISTORIES)] if search else ["--seed", str(bug["seed"])]
     run = start([*SOAK, *which, "--stop", "1", *bug.get("with", [])])
     if "violations" not in run.stdout:
@@ -135,7 +136,8 @@ def write(bugs):
     for bug in bugs:
         who = f"`{bug['test']}`" if "test" in bug else f"seed {bug.get('seed')}"
         who += f" `{' '.join(bug['with'])}`" if "with" in bug else ""
-        who = who if bug.get("said") else "**missed**"
+        if not bug.get("said"):
+            who = "**missed**" if "said" in bug else "not run yet"
         name = bug["name"] + (f" ({bug['decision']})" if "decision" in bug else "")
         lines.append(f"| {name} | `{bug['file']}` | {who} | {bug.get('said', '')} |")
     (HERE / "README.md").write_text("\n".join(lines) + "\n")
