@@ -34,7 +34,7 @@ pub const PARAMETERS: [(&str, &str); 5] = [
     ("SqsDelayMaxSeconds", "1"),
     ("ProducerPrincipals", "arn:aws:iam::000000000000:user/producer"),
 ];
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Whether every part of a stack does its work.

@@ -37,7 +37,7 @@ pub use http::{ApiClient, Reply};
 pub use post::Sent;
 
 /// Everything awaited must happen within this; it is no measure of speed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Schedules of seconds: the first wait by SQS, the others by Scheduler.
