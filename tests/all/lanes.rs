@@ -166,3 +166,117 @@ fn the_sweeper_does_not_push_to_the_front() {
     world.settle();
     assert_eq!(world.state().posts.len(), 2);
 }
+
+/// An answer that takes so long.
+fn after(seconds: u64) -> domain::delivery::Answer {
+    domain::delivery::Answer { duration_ms: seconds * 1_000, ..answer(200) }
+}
+
+#[test]
+fn an_endpoint_that_is_silent_stands_apart_before_it_is_known_to_fail() {
+    for (seconds, apart) in [(3, false), (4, true)] {
+        let world = World::new();
+        let id = world.register("ep_silent", &["*"]);
+        world.state().requests_take_time = false;
+        world.answers(move |_, _| after(seconds));
+        world.accept(&event("a"));
+        let began = world.state().now;
+        world.send_due();
+        let until = world.state().endpoints[0].silent_until;
+        assert_eq!(until, apart.then(|| began + Duration::from_secs(35)), "{seconds} s");
+        world.accept(&event("b"));
+        let lane = if apart { Lane::Retry } else { Lane::Send };
+        assert_eq!(lanes(&world), [lane], "{seconds} s");
+        world.state().queued.clear();
+        pass(&world, 35);
+        world.accept(&event("c"));
+        assert_eq!(lanes(&world), [Lane::Send], "it answered after all: {seconds} s");
+        world.change(&id, |endpoint| assert!(!endpoint.is_in_trouble(), "and does not fail"));
+    }
+}
+
+#[test]
+fn what_stands_among_first_attempts_already_moves() {
+    let world = World::new();
+    let id = world.register("ep_silent", &["*"]);
+    world.register("ep_good", &["*"]);
+    for nth in 0..5 {
+        world.accept(&event(&format!("e{nth}")));
+    }
+    let now = world.state().now;
+    world.change(&id, |endpoint| endpoint.silent_until = Some(now + Duration::from_secs(30)));
+    assert_eq!(world.send_some(Lane::Send, 0, |_| true), 10);
+    assert_eq!(world.state().posts.len(), 5, "to the other one");
+    assert_eq!(lanes(&world), [Lane::Retry; 5]);
+    assert_eq!(world.send_some(Lane::Retry, 0, |_| true), 5);
+    assert!(lanes(&world).is_empty(), "from there nothing moves again");
+    let state = world.state();
+    assert_eq!(state.posts.len(), 10);
+    assert!(state.deliveries.values().all(|d| d.status == Status::Succeeded));
+}
+
+#[test]
+fn a_batch_notes_a_silent_endpoint_once_and_a_failing_one_not_at_all() {
+    let noted = |world: &World| {
+        let log = world.fuse().log();
+        log.iter().filter(|call| **call == "endpoints.note_silence").count()
+    };
+    let world = World::new();
+    world.register("ep_silent", &["*"]);
+    pass(&world, 60);
+    world.state().requests_take_time = false;
+    world.answers(|_, _| domain::delivery::Answer {
+        outcome: domain::delivery::Outcome::Timeout,
+        http_status: None,
+        ..after(30)
+    });
+    for nth in 0..9 {
+        world.accept(&event(&format!("e{nth}")));
+    }
+    world.fuse().blow_at(None); // and forget the calls so far
+    world.send_due();
+    assert_eq!(noted(&world), 1);
+    pass(&world, 60);
+    world.accept(&event("later"));
+    assert_eq!(lanes(&world), [Lane::Retry; 10], "by now it is known to fail");
+    world.fuse().blow_at(None);
+    world.send_due();
+    assert_eq!((world.state().posts.len(), noted(&world)), (10, 0));
+}
+
+/// Killed at any call of what a silent endpoint causes: everything arrives, and only a sender that
+/// was killed after its POST makes a second one.
+#[test]
+fn killed_anywhere_nobody_is_lost_between_the_lanes() {
+    for point in 0.. {
+        let world = World::new();
+        let id = world.register("ep_silent", &["*"]);
+        world.state().requests_take_time = false;
+        world.answers(|_, _| after(4));
+        let now = world.state().now;
+        ["a", "b", "c"].iter().for_each(|id| world.accept(&event(id)));
+        world.state().queued[2].at = now + Duration::from_secs(2);
+        world.change(&id, |endpoint| endpoint.silent_until = Some(now + Duration::from_secs(1)));
+        world.fuse().blow_at(Some(point));
+        world.send_due(); // two move to the other lane
+        pass(&world, 2);
+        world.send_due(); // one finds it silent
+        let killed = world.fuse().is_blown();
+        let story = world.fuse().log();
+        world.fuse().blow_at(None);
+        for _ in 0..6 {
+            pass(&world, 420);
+            world.sweep();
+            world.settle();
+        }
+        let state = world.state();
+        let done = state.deliveries.values().filter(|d| d.status == Status::Succeeded).count();
+        assert_eq!(done, 3, "killed at {point}: {story:?}");
+        let extra = state.posts.len() - 3;
+        assert!(extra <= usize::from(killed) * 2, "killed at {point}, {extra} extra: {story:?}");
+        if !killed {
+            assert!(point > 40, "the scenario has calls to be killed at");
+            return;
+        }
+    }
+}

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use domain::Timestamp;
 use domain::delivery::{Delivery, Status};
 use domain::endpoint::Endpoint;
 use domain::event::Event;
@@ -65,9 +66,10 @@ where
             // The id belongs to an event of other messages; they see to it.
             return Ok(Accepted { wake_ups: Vec::new(), conflicts });
         }
+        let now = self.clock.now();
         let wake_ups: Vec<Option<Outgoing>> = stream::iter(event.deliveries(endpoints))
             .map(|delivery| {
-                let lane = Lane::of_attempt(0, is_in_trouble(endpoints, &delivery));
+                let lane = Lane::of_attempt(0, stands_apart(endpoints, &delivery, now));
                 self.put_on_record(delivery, lane, is_new)
             })
             .buffered(DELIVERIES_AT_ONCE)
@@ -136,8 +138,8 @@ where
     }
 }
 
-/// Whether the delivery's endpoint is failing, so that it must not take the place of others.
-fn is_in_trouble(endpoints: &[Endpoint], delivery: &Delivery) -> bool {
+/// Whether the delivery must not take the place of those to other endpoints.
+fn stands_apart(endpoints: &[Endpoint], delivery: &Delivery, now: Timestamp) -> bool {
     let found = endpoints.iter().find(|endpoint| endpoint.id == *delivery.id.endpoint());
-    found.is_some_and(Endpoint::is_in_trouble)
+    found.is_some_and(|endpoint| endpoint.stands_apart(now))
 }

@@ -1,12 +1,13 @@
 //! One attempt: sign, POST, commit, follow up.
 
+use domain::Timestamp;
 use domain::attempt::{Posted, Purpose, Settlement, settle};
 use domain::delivery::{Answer, Change, Delivery, Outcome};
 use domain::endpoint::Endpoint;
 use domain::event::Event;
-use domain::limits::DECISIONS;
+use domain::limits::{DECISIONS, SILENT_SHARE};
 use domain::ports::{Bus, Clock, Dice, Metrics, Receiver, Scheduler, WakeUps};
-use domain::webhook::request;
+use domain::webhook::{WebhookRequest, request};
 
 use crate::batch::Batch;
 use crate::health::on_record;
@@ -34,7 +35,7 @@ where
         let number = delivery.attempt_count.saturating_add(1);
         let at = self.chance.now();
         let request = request(event, endpoint, &secrets, number, at);
-        let answer = self.receiver.post(&request, self.rules.waits.request_timeout).await;
+        let answer = self.post(batch, endpoint, &request, at).await;
         let is_scheduled = matches!(purpose, Purpose::Tier(_));
         let posted = Posted { purpose, number, url: endpoint.url.clone(), at, answer };
         let step = self.rules.health_step;
@@ -51,6 +52,29 @@ where
         }
         let judge = |known: &Endpoint| known.after_failure(at, endpoint.enabled_at, step);
         batch.healths.note(&self.store, endpoint, judge).await
+    }
+
+    /// POSTs. An endpoint that keeps the request waiting is noted as silent while it does, so that
+    /// no more first attempts of its own stand before those of others (design 3.8). Nothing is lost
+    /// if that fails.
+    async fn post(
+        &self,
+        batch: &Batch<'_, S>,
+        endpoint: &Endpoint,
+        request: &WebhookRequest,
+        at: Timestamp,
+    ) -> Answer {
+        let waits = &self.rules.waits;
+        let silent = async {
+            // By then the attempt is on record, and says what the endpoint is.
+            let (until, now) = (at + waits.attempt(), self.chance.now());
+            let noting = batch.healths.note_silence(&self.store, endpoint, until, now);
+            if let Err(error) = noting.await {
+                tracing::warn!(endpoint_id = %endpoint.id, %error, "silence not noted");
+            }
+        };
+        let (timeout, patience) = (waits.request_timeout, waits.request_timeout / SILENT_SHARE);
+        self.receiver.post_watched(request, timeout, patience, silent).await
     }
 
     async fn commit_and_follow_up(

@@ -13,7 +13,7 @@ use domain::delivery::{Delivery, Outcome, Trigger};
 use domain::endpoint::Endpoint;
 use domain::ids::EndpointId;
 use domain::limits::DECISIONS;
-use domain::ports::{EndpointHealth, Endpoints};
+use domain::ports::{EndpointHealth, EndpointKey, Endpoints, PortResult};
 use tokio::sync::Mutex as Turn;
 
 use crate::Trouble;
@@ -46,6 +46,25 @@ impl Healths {
             }
         }
         Err(Trouble::Races)
+    }
+
+    /// Notes that the endpoint stands apart until `until`, unless it is known to stand apart `now`.
+    pub async fn note_silence<S: EndpointHealth>(
+        &self,
+        store: &S,
+        endpoint: &Endpoint,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> PortResult<()> {
+        let turn = self.turn(endpoint);
+        let mut known = turn.lock().await;
+        if known.stands_apart(now) {
+            return Ok(());
+        }
+        store.note_silence(&EndpointKey::of(endpoint), until).await?;
+        tracing::info!(endpoint_id = %endpoint.id, %until, "endpoint is silent");
+        known.silent_until = Some(until);
+        Ok(())
     }
 
     fn turn(&self, endpoint: &Endpoint) -> Arc<Turn<Endpoint>> {

@@ -85,6 +85,8 @@ pub struct Message {
     pub body: String,
     /// How often it has been received, this time included.
     pub received: u32,
+    /// Where it came from.
+    pub lane: Lane,
 }
 
 /// Why a wake-up could not be dealt with. Each of these leaves it on its queue.
@@ -167,12 +169,17 @@ where
             false => None,
         };
         let state = endpoint.as_ref().map(|endpoint| endpoint.state);
-        let in_trouble = endpoint.as_ref().is_some_and(Endpoint::is_in_trouble);
-        let lane = Lane::of_attempt(wake_up.tier, in_trouble);
         let now = self.chance.now();
+        let apart = endpoint.as_ref().is_some_and(|endpoint| endpoint.stands_apart(now));
+        let lane = Lane::of_attempt(wake_up.tier, apart);
         match decide(&delivery, wake_up, message.received, state, &self.rules.waits, now) {
             Decision::Post { claim } => {
                 let endpoint = endpoint.ok_or(Trouble::Missing("endpoint"))?;
+                if (message.lane, lane) == (Lane::Send, Lane::Retry) {
+                    // It stood among others' first attempts already when that was learned.
+                    self.arrange((&wake_up.again(), lane), now).await?;
+                    return Ok(Step::Done);
+                }
                 if let Some(at) = take_turn(&self.store, &endpoint, now).await? {
                     return self.put_off(&delivery, (wake_up, lane), at).await;
                 }

@@ -8,6 +8,7 @@ use aws::sqs::{Queue, QueueUrls, Queues};
 use domain::attempt::Waits;
 use domain::settings::Lookup;
 use domain::test_event::TestRequest;
+use domain::wakeup::Lane;
 use lambda_runtime::{LambdaEvent, service_fn};
 use sender::{Message, Rules, Sender};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,7 @@ async fn main() -> anyhow::Result<()> {
         },
     };
     let sender = &sender;
+    let send_queue_url = &settings.text(Queue::Send.variable())?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Input>| async move {
         let Some(records) = event.payload.records else {
             let wanted = TestRequest::parse(&json!({"test": event.payload.test}))?;
@@ -71,13 +73,15 @@ async fn main() -> anyhow::Result<()> {
                 sender.test(&wanted).await?.to_json(),
             ));
         };
-        let messages: Vec<Message> = records.into_iter().map(message).collect();
+        let messages: Vec<Message> =
+            records.into_iter().map(|record| message(record, send_queue_url)).collect();
         Ok(Output::Batch(sender.handle(&messages).await.into_iter().collect()))
     }))
     .await
     .map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-fn message(record: SqsMessage) -> Message {
-    Message { received: record.received(), id: record.message_id, body: record.body }
+fn message(record: SqsMessage, send_queue_url: &str) -> Message {
+    let lane = if record.is_from(send_queue_url) { Lane::Send } else { Lane::Retry };
+    Message { received: record.received(), id: record.message_id, body: record.body, lane }
 }

@@ -20,6 +20,8 @@ pub struct SqsMessage {
     pub message_id: String,
     /// The text sent.
     pub body: String,
+    #[serde(default, rename = "eventSourceARN")]
+    event_source_arn: String,
     #[serde(default)]
     attributes: HashMap<String, String>,
     #[serde(default)]
@@ -37,6 +39,12 @@ impl SqsMessage {
     pub fn received(&self) -> u32 {
         let count = self.attributes.get("ApproximateReceiveCount");
         count.and_then(|text| text.parse().ok()).unwrap_or(1).max(1)
+    }
+
+    /// Whether it comes from the queue with this URL: ARN and URL both end in the queue's name.
+    pub fn is_from(&self, queue_url: &str) -> bool {
+        let queue = self.event_source_arn.rsplit(':').next().filter(|name| !name.is_empty());
+        queue.is_some() && queue == queue_url.rsplit('/').next()
     }
 
     /// Who sent it, as SQS knows it: an account or role id.
@@ -95,6 +103,10 @@ mod tests {
         assert_eq!((first.received(), first.sender()), (3, Some("AIDAX")));
         assert_eq!(first.attribute("traceparent"), Some("00-a"));
         assert_eq!(first.attribute("raw"), None);
+        assert!(first.is_from("https://sqs.b.amazonaws.com/1/c"));
+        for url in ["https://sqs.b.amazonaws.com/1/cc", "https://sqs.b.amazonaws.com/c/d", ""] {
+            assert!(!first.is_from(url) && !second.is_from(url), "{url}");
+        }
         assert_eq!((second.received(), second.sender()), (1, None));
     }
 

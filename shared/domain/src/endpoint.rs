@@ -50,6 +50,8 @@ pub struct Endpoint {
     pub updated_at: Timestamp,
     /// What is known of its failures.
     pub health: Health,
+    /// Until when it stands apart because it kept a request waiting (design 3.8).
+    pub silent_until: Option<Timestamp>,
     /// What must still be told about it.
     pub notices: BTreeSet<EndpointNotice>,
 }
@@ -220,6 +222,7 @@ pub(crate) mod tests {
             created_at: at,
             updated_at: at,
             health: Health::default(),
+            silent_until: None,
             notices: BTreeSet::new(),
         }
     }

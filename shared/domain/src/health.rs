@@ -94,9 +94,15 @@ impl Endpoint {
         self.failing_since().map_or(Duration::ZERO, |since| now.since(since))
     }
 
-    /// Whether its first attempts must not stand in the way of others' (design 3.8).
+    /// Whether it is failing.
     pub fn is_in_trouble(&self) -> bool {
         self.failing_since().is_some()
+    }
+
+    /// Whether its first attempts must not stand in the way of others' (design 3.8): it is failing,
+    /// or has a request of ours unanswered, and what comes of that is not known yet.
+    pub fn stands_apart(&self, now: Timestamp) -> bool {
+        self.is_in_trouble() || self.silent_until.is_some_and(|until| until > now)
     }
 
     /// From when on it is disabled unless it answers: if it is failing, and goes on failing.

@@ -97,6 +97,11 @@ pub const RETRY_DELAYS: usize = 8;
 /// Longest request timeout in seconds (the documented one).
 pub const REQUEST_TIMEOUT_S: u32 = 30;
 
+/// The part of a request's time after which an endpoint that has not answered stands apart: three
+/// seconds of the documented thirty. Nearly all answer within one; and a sender that waits is one
+/// that others wait for.
+pub const SILENT_SHARE: u32 = 10;
+
 /// Longest time to give up a delivery after, in seconds: no longer than a queue keeps a wake-up.
 pub const GIVE_UP_AFTER_MAX_S: u64 = 604_800;
 

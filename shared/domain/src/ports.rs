@@ -308,6 +308,16 @@ pub trait Receiver: Sync {
         request: &crate::webhook::WebhookRequest,
         timeout: Duration,
     ) -> impl Future<Output = Answer> + Send;
+
+    /// The same. Whenever there is no answer after `patience`, MUST run `silent` to its end, beside
+    /// the request; `timeout` is for the request alone.
+    fn post_watched(
+        &self,
+        request: &crate::webhook::WebhookRequest,
+        timeout: Duration,
+        patience: Duration,
+        silent: impl Future<Output = ()> + Send,
+    ) -> impl Future<Output = Answer> + Send;
 }
 
 /// What was refused, on its way to `RejectedQueue`.

@@ -85,10 +85,11 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// Where a wake-up for a scheduled attempt goes: of endpoints in trouble not even the first one
-    /// stands among the first attempts of others.
-    pub fn of_attempt(tier: Tier, in_trouble: bool) -> Self {
-        if in_trouble { Lane::Retry } else { Self::of_tier(tier) }
+    /// Where a wake-up for a scheduled attempt goes: of endpoints that stand apart
+    /// ([`crate::endpoint::Endpoint::stands_apart`]) not even the first one stands among the first
+    /// attempts of others.
+    pub fn of_attempt(tier: Tier, apart: bool) -> Self {
+        if apart { Lane::Retry } else { Self::of_tier(tier) }
     }
 
     /// Where a wake-up for this tier goes.

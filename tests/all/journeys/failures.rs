@@ -10,9 +10,9 @@ use domain::Timestamp;
 use domain::delivery::{Attempt, Delivery, Outcome, Status};
 use domain::endpoint::Endpoint;
 use domain::endpoint::register::Registration;
-use domain::ids::EndpointId;
+use domain::ids::{AccountId, EndpointId};
 use domain::limits::RESPONSE_BODY_BYTES;
-use domain::ports::{Clock, Deliveries, Registry};
+use domain::ports::{Clock, Deliveries, Endpoints, Registry};
 use domain::secret::SigningSecrets;
 use domain::target::TargetRules;
 use tests::stack::{Customer, SHORT, Stack};
@@ -207,6 +207,14 @@ async fn each_class_is_on_record_and_retried_beside_a_healthy_endpoint() {
             assert!(error.contains(case.words), "{}: {error}", case.url);
         }
         slowest = slowest.max(delivery.attempts.first().map(ended));
+    }
+    // Those that kept a request waiting stand apart since, and not those that cannot have.
+    for (case, endpoint) in cases.iter().zip(&bad) {
+        let account = AccountId::parse(ACCOUNT).expect("valid");
+        let endpoint = stack.store.endpoint(&account, endpoint).await.expect("read");
+        let silent = endpoint.expect("registered").silent_until.is_some();
+        assert!(silent || case.outcome != Outcome::Timeout, "{}", case.url);
+        assert!(!silent || case.outcome != Outcome::BlockedAddress, "{}", case.url);
     }
     assert!(good.attempts.first().map(ended) < slowest, "served while others were waited for");
 }

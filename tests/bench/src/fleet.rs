@@ -233,7 +233,7 @@ impl Pool {
                 Sandbox::start(&self.function).await?
             }
         };
-        let answer = sandbox.invoke(sqs_event(batch).to_string()).await?;
+        let answer = sandbox.invoke(sqs_event(self.queue, batch).to_string()).await?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sandbox);
         acknowledged(&answer)
     }

@@ -6,6 +6,7 @@ use local::Layout;
 
 use crate::customer::{Customers, ENDLESS};
 use crate::findings::{Budget, Cell, Findings, Table, column};
+use crate::fleet::SEND;
 use crate::payload::Payload;
 use crate::picture::{Drawing, Picture};
 use crate::sandbox::Sandbox;
@@ -97,7 +98,7 @@ async fn deliver(
     sender.first_poll().await?;
     let idle = sender.memory()?.resident_kib;
     let wake_ups: Vec<String> = wake_ups.into_iter().collect();
-    let answer = sender.invoke(sqs_event(&wake_ups).to_string()).await?;
+    let answer = sender.invoke(sqs_event(SEND, &wake_ups).to_string()).await?;
     acknowledged(&answer)?;
     stand.cloud.was_understood()?;
     let succeeded = stand.cloud.count("DeliveriesTable", "status", "succeeded");

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::artefact::Artefacts;
 use crate::cloud::{Cloud, Sent};
+use crate::fleet::EVENTS;
 use crate::payload::Payload;
 use crate::sandbox::{Function, Sandbox};
 use crate::template::Template;
@@ -137,7 +138,7 @@ impl Stand {
         let (begun, before) = (Instant::now(), ingest.cpu()?);
         let mut wake_ups = VecDeque::new();
         for batch in messages.chunks(10) {
-            let answer = ingest.invoke(sqs_event(batch).to_string()).await?;
+            let answer = ingest.invoke(sqs_event(EVENTS, batch).to_string()).await?;
             acknowledged(&answer)?;
             while let Ok(sent) = self.sent.try_recv() {
                 wake_ups.push_back(sent.body);
@@ -150,8 +151,8 @@ impl Stand {
     }
 }
 
-/// What Lambda hands over: messages received once.
-pub fn sqs_event(bodies: &[impl AsRef<str>]) -> Value {
+/// What Lambda hands over: messages received once, from this queue.
+pub fn sqs_event(queue: &str, bodies: &[impl AsRef<str>]) -> Value {
     let record = |(nth, body): (usize, &_)| {
         json!({
             "messageId": format!("2e1424d4-f796-459a-8184-{nth:012}"),
@@ -166,7 +167,7 @@ pub fn sqs_event(bodies: &[impl AsRef<str>]) -> Value {
             "messageAttributes": {},
             "md5OfBody": "7b270e59b47ff90a553787216d55d91d",
             "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:bench",
+            "eventSourceARN": format!("arn:aws:sqs:us-east-1:123456789012:{queue}"),
             "awsRegion": "us-east-1",
         })
     };

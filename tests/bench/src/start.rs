@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::artefact::FUNCTIONS;
 use crate::findings::{Budget, Cell, Findings, Table, column};
+use crate::fleet::{EVENTS, SEND};
 use crate::payload::Payload;
 use crate::picture::{Drawing, Picture};
 use crate::sandbox::{Function, Sandbox};
@@ -53,8 +54,8 @@ pub async fn run(layout: &Layout, bar: &mut Bar) -> anyhow::Result<Findings> {
         // One after the other, so that a slow moment of the machine meets all alike.
         for (function, starts) in functions.iter().zip(&mut starts) {
             let event = match function.name {
-                "ingest" => sqs_event(&[payload.event(ACCOUNT, RUNS + nth)]),
-                "sender" => sqs_event(&[wake_ups.pop_front().context("a wake-up")?]),
+                "ingest" => sqs_event(EVENTS, &[payload.event(ACCOUNT, RUNS + nth)]),
+                "sender" => sqs_event(SEND, &[wake_ups.pop_front().context("a wake-up")?]),
                 "api" => get("/v1/openapi.json"),
                 _ => json!({}),
             };

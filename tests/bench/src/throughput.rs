@@ -11,6 +11,7 @@ use local::Layout;
 
 use crate::customer::{Customers, OK};
 use crate::findings::{Cell, Findings, Table, column, written};
+use crate::fleet::SEND;
 use crate::payload::Payload;
 use crate::picture::{Drawing, Picture};
 use crate::sandbox::Sandbox;
@@ -108,7 +109,8 @@ pub async fn run(layout: &Layout, bar: &mut Bar) -> anyhow::Result<Findings> {
 
 /// All of them in batches of ten, one after the other, as one sandbox gets them.
 async fn deliver(sender: &mut Sandbox, wake_ups: &[String]) -> anyhow::Result<Run> {
-    let events: Vec<String> = wake_ups.chunks(10).map(|ten| sqs_event(ten).to_string()).collect();
+    let events: Vec<String> =
+        wake_ups.chunks(10).map(|ten| sqs_event(SEND, ten).to_string()).collect();
     let (begun, before) = (Instant::now(), sender.cpu()?);
     for event in events {
         acknowledged(&sender.invoke(event).await?)?;
@@ -214,7 +216,7 @@ fn reasons(
     );
     let with_tls = whole.cpu_s + kinds[5].cpu_s - kinds[2].cpu_s;
     let share = number(stand.template.memory_mb("sender")?) / ONE_CPU_MB;
-    let concurrency = stand.template.source("sender", crate::fleet::SEND)?.concurrency;
+    let concurrency = stand.template.source("sender", SEND)?.concurrency;
     let per_second = 1e4 / with_tls * share;
     findings.say(format!(
         "*Calculated, not measured*: over TLS the whole sender would take {} s per 10,000 (its own \

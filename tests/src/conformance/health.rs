@@ -40,10 +40,24 @@ pub async fn health(store: &(impl EndpointHealth + Registry + Endpoints + Secret
     let both = Endpoint { description: Some("new".into()), updated_at: at(6), ..failed.clone() };
     assert_eq!(read(store, &first).await, both);
 
+    // A request waits for its answer: that is noted, and changes nothing else.
+    let key = EndpointKey::of(&first);
+    for until in [at(20), at(19)] {
+        assert_eq!(store.note_silence(&key, until).await, Ok(()));
+        let silent = Endpoint { silent_until: Some(until), ..both.clone() };
+        assert_eq!(read(store, &first).await, silent, "as it was told last");
+    }
+    let silent = read(store, &first).await;
+    let again = Endpoint { description: Some("newer".into()), updated_at: at(7), ..both.clone() };
+    assert_eq!(store.replace_endpoint(&both, &again, None).await, Ok(true), "no reason to fail");
+    let both = Endpoint { silent_until: silent.silent_until, ..again };
+    assert_eq!(read(store, &first).await, both, "an edit leaves it alone");
+
     changes_of_state(store, both).await;
     pages(store).await;
     let nobody = EndpointKey::of(&Endpoint { id: id("ep_nobody"), ..first });
     assert_eq!(store.claim_notices(&nobody, at(90), at(1)).await, Ok(false));
+    assert_eq!(store.note_silence(&nobody, at(90)).await, Ok(()));
     assert_eq!(store.finish_notice(&nobody, &notice(1, Happening::Enabled)).await, Ok(()));
     assert_eq!(store.endpoint(&nobody.account_id, &nobody.id).await, Ok(None), "none is made");
 }

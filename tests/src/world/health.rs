@@ -61,6 +61,15 @@ impl EndpointHealth for World {
         self.call("endpoints.record_health", record).await
     }
 
+    async fn note_silence(&self, key: &EndpointKey, until: Timestamp) -> PortResult<()> {
+        let note = |state: &mut State| {
+            if let Some(found) = state.endpoints.iter_mut().find(|e| e.id == key.id) {
+                found.silent_until = Some(until);
+            }
+        };
+        self.call("endpoints.note_silence", note).await
+    }
+
     async fn in_trouble(
         &self,
         shard: u8,

@@ -79,8 +79,9 @@ impl Registry for World {
                 let health = if was.state == now.state { endpoint.health } else { now.health };
                 let new = now.notices.difference(&was.notices).copied();
                 let notices = endpoint.notices.iter().copied().chain(new).collect();
-                // Partitions grow while people edit.
-                *endpoint = Endpoint { health, notices, shards: endpoint.shards, ..now.clone() };
+                // Partitions grow while people edit, and requests stay unanswered.
+                let (shards, silent_until) = (endpoint.shards, endpoint.silent_until);
+                *endpoint = Endpoint { health, notices, shards, silent_until, ..now.clone() };
             };
             found.map(replace).is_some()
         };

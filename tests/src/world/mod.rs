@@ -237,6 +237,7 @@ impl World {
             created_at: now,
             updated_at: now,
             health: Health::default(),
+            silent_until: None,
             notices: BTreeSet::new(),
         };
         let current = Secret::from_random([7; 24]);

@@ -352,6 +352,20 @@ impl Receiver for World {
         };
         self.fuse().call("receiver.post", || post(&mut self.state())).await
     }
+
+    async fn post_watched(
+        &self,
+        request: &WebhookRequest,
+        timeout: Duration,
+        patience: Duration,
+        silent: impl Future<Output = ()> + Send,
+    ) -> Answer {
+        let answer = self.post(request, timeout).await;
+        if Duration::from_millis(answer.duration_ms) > patience {
+            silent.await;
+        }
+        answer
+    }
 }
 
 impl Clock for World {

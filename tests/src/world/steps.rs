@@ -203,7 +203,12 @@ impl World {
     }
 
     async fn work_on(&self, taken: Vec<Queued>, skew_ms: i64) -> Vec<String> {
-        let message = |q: Queued| sender::Message { id: q.id, body: q.body, received: q.received };
+        let message = |Queued { id, body, received, lane, .. }: Queued| sender::Message {
+            id,
+            body,
+            received,
+            lane,
+        };
         let batch: Vec<_> = taken.into_iter().map(message).collect();
         self.sender_with_skew(skew_ms).handle(&batch).await
     }

@@ -93,6 +93,7 @@ pub(super) fn from_item(item: &Item) -> Result<Endpoint, Unreadable> {
         created_at: item.moment("created_at")?,
         updated_at: item.moment("updated_at")?,
         health: health::read(item)?,
+        silent_until: health::read_silent_until(item)?,
         notices: health::read_notices(item.0)?,
     })
 }
@@ -192,6 +193,7 @@ mod tests {
             created_at: at,
             updated_at: at,
             health: Health::default(),
+            silent_until: None,
             notices: BTreeSet::new(),
         }
     }

@@ -20,6 +20,7 @@ use super::request::Update;
 const NOTICES: &str = "notices";
 /// The partition of index `in_trouble`, for those that belong there.
 const TROUBLE: &str = "trouble";
+const SILENT_UNTIL: &str = "silent_until";
 const TOLD_BY: &str = "notices_busy_until";
 
 impl EndpointHealth for Store {
@@ -40,6 +41,14 @@ impl EndpointHealth for Store {
         add_notices(&mut update, was, now);
         let key = key(&now.account_id, &now.id);
         self.update(at("endpoints.record_health"), key, update).await
+    }
+
+    async fn note_silence(&self, whose: &EndpointKey, until: Timestamp) -> PortResult<()> {
+        let mut update = Update::default();
+        update.set(SILENT_UNTIL, text(until));
+        update.only_if_there("endpoint_id");
+        let key = key(&whose.account_id, &whose.id);
+        self.update(at("endpoints.note_silence"), key, update).await.map(|_| ())
     }
 
     async fn in_trouble(
@@ -133,7 +142,9 @@ pub(super) fn write(item: Writer, endpoint: &Endpoint) -> Writer {
         moments.into_iter().fold(item, |item, (name, at)| item.with_some(name, at.map(text)));
     let notices: Vec<String> = endpoint.notices.iter().map(ToString::to_string).collect();
     let notices = (!notices.is_empty()).then_some(AttributeValue::Ss(notices));
-    item.with_some(NOTICES, notices).with_some(TROUBLE, trouble(endpoint))
+    item.with_some(NOTICES, notices)
+        .with_some(TROUBLE, trouble(endpoint))
+        .with_some(SILENT_UNTIL, endpoint.silent_until.map(text))
 }
 
 /// Reads health from an endpoint's item.
@@ -145,6 +156,11 @@ pub(super) fn read(item: Reader<'_>) -> Result<Health, Unreadable> {
         alerted_for: item.moment_opt("alerted_for")?,
         warned_for: item.moment_opt("warned_for")?,
     })
+}
+
+/// Reads until when an endpoint stands apart from its item.
+pub(super) fn read_silent_until(item: Reader<'_>) -> Result<Option<Timestamp>, Unreadable> {
+    item.moment_opt(SILENT_UNTIL)
 }
 
 /// Reads the notices of an endpoint's item.

@@ -251,6 +251,7 @@ fn endpoint(state: EndpointState) -> Endpoint {
         created_at: at(2),
         updated_at: at(3),
         health: Health::default(),
+        silent_until: None,
         notices: BTreeSet::new(),
     }
 }
@@ -280,10 +281,12 @@ fn endpoints() {
         notices: [notice].into(),
         ..endpoint(disabled)
     };
+    let silent = Endpoint { silent_until: Some(at(5)), ..endpoint(EndpointState::Enabled) };
     Kept::of(include_str!("kept/endpoint.json")).check(
         &[
             ("enabled", endpoint(EndpointState::Enabled)),
             ("disabled", whole),
+            ("silent", silent),
             ("deleted", endpoint(EndpointState::Deleted { at: at(4) })),
         ],
         endpoint_item::from_item,

@@ -122,6 +122,20 @@ impl Receiver for HttpReceiver {
             retry_after_s: heard.retry_after_s,
         }
     }
+
+    async fn post_watched(
+        &self,
+        request: &WebhookRequest,
+        timeout: Duration,
+        patience: Duration,
+        silent: impl Future<Output = ()> + Send,
+    ) -> Answer {
+        let mut post = std::pin::pin!(self.post(request, timeout));
+        match tokio::time::timeout(patience, post.as_mut()).await {
+            Ok(answer) => answer,
+            Err(_) => futures::join!(post, silent).0,
+        }
+    }
 }
 
 /// Where a checked URL leads.

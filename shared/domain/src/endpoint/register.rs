@@ -80,6 +80,7 @@ impl Registration {
             created_at: now,
             updated_at: now,
             health: Health::default(),
+            silent_until: None,
             notices: BTreeSet::new(),
         })
     }

@@ -45,6 +45,27 @@ use Step::{
     Deleted, DisabledByHand, Enabled, Fails, FailsFromBefore, FoundLater, Succeeds, Sweeps,
 };
 
+#[test]
+fn who_stands_apart() {
+    let now = at(HOUR);
+    for (failing, silent_until, apart) in [
+        (false, None, false),
+        (false, Some(at(HOUR - 1)), false),
+        (false, Some(now), false),
+        (false, Some(at(HOUR + 1)), true),
+        (true, None, true),
+        (true, Some(at(HOUR - 1)), true),
+    ] {
+        let mut endpoint = Endpoint { silent_until, ..endpoint("ep_1", &["*"]) };
+        if failing {
+            take(&mut endpoint, Fails(MINUTE));
+        }
+        assert_eq!(endpoint.stands_apart(now), apart, "{failing} {silent_until:?}");
+        assert_eq!(endpoint.is_in_trouble(), failing, "silence is no failure");
+        assert_eq!(endpoint.needs_attention(), failing);
+    }
+}
+
 fn take(endpoint: &mut Endpoint, step: Step) {
     let size = RULES.step();
     let next = match step {

@@ -19,6 +19,14 @@ pub trait EndpointHealth: Sync {
         now: &Endpoint,
     ) -> impl Future<Output = PortResult<bool>> + Send;
 
+    /// Notes that an endpoint stands apart until `until` ([`Endpoint::silent_until`]). MUST change
+    /// nothing else of it, and nothing at all if there is no such endpoint.
+    fn note_silence(
+        &self,
+        key: &EndpointKey,
+        until: Timestamp,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+
     /// One page of a shard of the index of endpoints in trouble, in any lasting order. MAY lag
     /// behind writes; whoever acts on an entry reads the endpoint first.
     fn in_trouble(

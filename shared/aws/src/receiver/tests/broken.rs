@@ -1,9 +1,10 @@
 //! Answers that do not come, or not as HTTP.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 
 use domain::delivery::Outcome;
+use domain::ports::Receiver;
 use rustls::RootCertStore;
 
 use super::kit::*;
@@ -34,7 +35,7 @@ fn a_connection_that_nobody_accepts() {
 fn dripping(
     beginning: &'static str,
     drip: &'static str,
-) -> (std::net::SocketAddr, std::thread::JoinHandle<()>) {
+) -> (SocketAddr, std::thread::JoinHandle<()>) {
     server(move |mut stream| {
         read_request(&mut stream);
         let _ = stream.write_all(beginning.as_bytes());
@@ -86,6 +87,33 @@ fn heads_that_are_too_large_end_at_once() {
     }
     let (address, thread) = answering(format!("HTTP/1.1 200 OK\r\n{}\r\n", many(90)));
     assert_eq!(post(address).outcome, Outcome::Succeeded);
+    thread.join().expect("served");
+}
+
+/// Whoever watches is told while the request waits, once, and not of an endpoint that is in time.
+#[test]
+fn a_silent_endpoint_is_told_of_while_it_is_silent() {
+    let watched = |address: SocketAddr, patience, silent: &(dyn Fn() + Sync)| {
+        let request = request(format!("http://{address}/"));
+        let receiver = local();
+        let post = receiver.post_watched(&request, PATIENT, patience, async { silent() });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(post).outcome
+    };
+    let (told, waits) = std::sync::mpsc::channel();
+    let (address, thread) = server(move |mut stream| {
+        read_request(&mut stream);
+        let told = waits.recv_timeout(PATIENT);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        (told, waits.recv_timeout(SHORT))
+    });
+    let tell = || told.send(()).expect("the server waits for it");
+    assert_eq!(watched(address, SHORT, &tell), Outcome::Succeeded);
+    let (once, twice) = thread.join().expect("served");
+    assert!(once.is_ok() && twice.is_err(), "{once:?}, {twice:?}");
+    let (address, thread) = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let tell = || panic!("it was in time");
+    assert_eq!(watched(address, PATIENT, &tell), Outcome::Succeeded);
     thread.join().expect("served");
 }
 
