@@ -1,9 +1,11 @@
 //! Updates of a running stack: records of the version before are read, those of a newer one are
 //! left alone until the function that knows it is back.
 
+use domain::api_key::ApiKey;
 use domain::delivery::{Delivery, Status};
 use domain::wakeup::WakeUp;
-use tests::stack::{Customer, Stack, until};
+use serde_json::json;
+use tests::stack::{ApiClient, Customer, Stack, until};
 
 use super::audit::on_record;
 
@@ -20,6 +22,27 @@ fn records(delivery: &Delivery) -> [(&'static str, Vec<(&'static str, String)>);
         ),
         ("EndpointSecretsTable", vec![("endpoint_id", endpoint())]),
     ]
+}
+
+/// A portal link, as an example of what the API remembers.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_newer_api_remembers_is_left_alone() {
+    let stack = Stack::deploy("journey-formats-api", &[]);
+    let operator = stack.client("operator").await;
+    let link = operator
+        .post("v1/portal-links", &json!({"account_id": "acct_1", "expires_in": 600}))
+        .await
+        .body;
+    let (url, token) =
+        link["url"].as_str().expect("a link").split_once("#token=").expect("a token");
+    let follower = ApiClient { url: url.into(), key: Some(token.into()) };
+    let id = ApiKey::parse(token).expect("one of ours").id();
+    let key = [("name", format!("portal#{id}"))];
+    for (version, status) in [(Some(1), 200), (Some(2), 500), (None, 200)] {
+        stack.set_version("ApiStateTable", &key, version).await;
+        let reply = follower.get("v1/endpoints").await;
+        assert_eq!(reply.status, status, "{version:?}: {reply:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,9 @@ use super::item::{Item, Reader, Unreadable, Writer, number, text};
 use super::request::{Place, Read, Update};
 use super::{Store, Table};
 
+/// The format's version, of all that is in here.
+const VERSION: u8 = 1;
+
 impl ApiMemory for Store {
     async fn count_call(&self, window: &CallWindow) -> PortResult<Option<u32>> {
         let place = at("api_state.count_call");
@@ -20,7 +23,7 @@ impl ApiMemory for Store {
         let limit = update.value("limit", number(window.limit));
         update.only_if(format!("(attribute_not_exists({calls}) OR {calls} < {limit})"));
         let counted = self.update_and_read(place, key(&window.name), update).await?;
-        let calls = counted.map(|item| Reader(&item).number("calls"));
+        let calls = counted.map(|item| readable(&item)?.number("calls"));
         calls.transpose().map_err(|e| place.unreadable(e))
     }
 
@@ -75,7 +78,7 @@ fn link_name(id: &str) -> String {
 }
 
 fn portal_link(id: &str, item: &Item) -> Result<PortalLink, Unreadable> {
-    let item = Reader(item);
+    let item = readable(item)?;
     let product = item.text_opt("product")?;
     let product = product.map(|name| Product::parse(name).ok_or(Unreadable("product")));
     let endpoint_id = item.text_opt("endpoint_id")?;
@@ -102,13 +105,21 @@ pub(super) fn key(name: &str) -> Item {
     Writer::default().with("name", text(name)).item()
 }
 
+/// What every item in here has.
 pub(super) fn expire(update: &mut Update, at: Timestamp) {
+    update.set("version", number(VERSION));
     update.set("expires_at", text(at));
     update.set("ttl", number(at.ceil_secs()));
 }
 
-fn reservation(item: &Item) -> Result<Reservation, Unreadable> {
+/// An item whose format is known.
+pub(super) fn readable(item: &Item) -> Result<Reader<'_>, Unreadable> {
     let item = Reader(item);
+    item.no_newer_than(VERSION).map(|()| item)
+}
+
+fn reservation(item: &Item) -> Result<Reservation, Unreadable> {
+    let item = readable(item)?;
     Ok(Reservation {
         name: item.text("name")?.to_owned(),
         request_hash: item.text("request_hash")?.to_owned(),

@@ -28,7 +28,15 @@ pub(super) fn latest_key(endpoint: &EndpointId) -> Item {
 pub(super) fn latest_item(job: &Job) -> Item {
     expiring(Writer(latest_key(&job.endpoint_id)), job.created_at)
         .with("latest", text(&job.id))
+        .with("version", number(VERSION))
         .item()
+}
+
+/// The job that an item of [`latest_item`] names.
+pub(super) fn latest_of(item: &Item) -> Result<JobId, Unreadable> {
+    let item = Reader(item);
+    item.no_newer_than(VERSION)?;
+    item.parsed("latest")
 }
 
 fn expiring(writer: Writer, created_at: Timestamp) -> Writer {

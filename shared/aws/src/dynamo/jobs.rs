@@ -10,7 +10,7 @@ use domain::limits::DECISIONS;
 use domain::ports::{Begun, JobEntry, Jobs, PortError, PortResult};
 
 use super::item::{Item, Reader, Unreadable, text};
-use super::job_item::{UNFINISHED, from_item, key, latest_item, latest_key, to_item};
+use super::job_item::{UNFINISHED, from_item, key, latest_item, latest_key, latest_of, to_item};
 use super::request::{Place, Read};
 use super::{Store, Table};
 use crate::error::port_error;
@@ -20,7 +20,7 @@ impl Jobs for Store {
         let place = at("jobs.begin");
         for _ in 0..DECISIONS {
             let latest = self.read(place, latest_key(&job.endpoint_id), Read::Consistent).await?;
-            let latest = latest.map(|item| Reader(&item).parsed::<JobId>("latest"));
+            let latest = latest.map(|item| latest_of(&item));
             let latest = latest.transpose().map_err(|e| place.unreadable(e))?;
             if let Some(id) = &latest {
                 let running = self.job(id).await?.is_some_and(|j| j.state == JobState::Running);

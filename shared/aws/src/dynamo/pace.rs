@@ -8,10 +8,10 @@ use domain::limits::DECISIONS;
 use domain::ports::{ApiMemory, CallWindow, EndpointKey, Line, Pace, PortError, PortResult};
 
 use super::Store;
-use super::api_state::{at, expire, key};
+use super::api_state::{at, expire, key, readable};
 use super::endpoint_item;
 use super::endpoints;
-use super::item::{Item, Reader, Unreadable, number};
+use super::item::{Item, Unreadable, number};
 use super::request::Update;
 
 /// When the line's next place is free, in milliseconds.
@@ -72,6 +72,6 @@ fn first(line: &Line, apart_ms: i64) -> Update {
 }
 
 fn taken(item: &Item, apart_ms: i64) -> Result<Timestamp, Unreadable> {
-    let free_at: i64 = Reader(item).number(FREE_AT_MS)?;
+    let free_at: i64 = readable(item)?.number(FREE_AT_MS)?;
     Ok(Timestamp::from_millis(free_at - apart_ms))
 }
