@@ -19,6 +19,15 @@ fn pass(world: &World, seconds: u64) {
     world.pass_until(at);
 }
 
+/// Half an hour and more in which nobody is killed.
+fn come_to_rest(world: &World) {
+    for _ in 0..6 {
+        pass(world, 420);
+        world.sweep();
+        world.settle();
+    }
+}
+
 fn lanes(world: &World) -> Vec<Lane> {
     world.state().queued.iter().map(|queued| queued.lane).collect()
 }
@@ -133,11 +142,7 @@ fn killed_anywhere_nobody_is_forgotten_in_the_line() {
         let killed = world.fuse().is_blown();
         let story = world.fuse().log();
         world.fuse().blow_at(None);
-        for _ in 0..6 {
-            pass(&world, 420);
-            world.sweep();
-            world.settle();
-        }
+        come_to_rest(&world);
         let done = world.state().deliveries.values().all(|d| d.status == Status::Succeeded);
         assert!(done, "killed at {point}: {story:?}");
         let counts = per_second(&world, "slow");
@@ -264,11 +269,7 @@ fn killed_anywhere_nobody_is_lost_between_the_lanes() {
         let killed = world.fuse().is_blown();
         let story = world.fuse().log();
         world.fuse().blow_at(None);
-        for _ in 0..6 {
-            pass(&world, 420);
-            world.sweep();
-            world.settle();
-        }
+        come_to_rest(&world);
         let state = world.state();
         let done = state.deliveries.values().filter(|d| d.status == Status::Succeeded).count();
         assert_eq!(done, 3, "killed at {point}: {story:?}");
