@@ -213,7 +213,10 @@ fn what_stands_among_first_attempts_already_moves() {
     assert_eq!(world.send_some(Lane::Send, 0, |_| true), 10);
     assert_eq!(world.state().posts.len(), 5, "to the other one");
     assert_eq!(lanes(&world), [Lane::Retry; 5]);
+    world.fuse().blow_at(None); // and forget the calls so far
     assert_eq!(world.send_some(Lane::Retry, 0, |_| true), 5);
+    let claims = world.fuse().log().iter().filter(|call| **call == "deliveries.claim").count();
+    assert_eq!(claims, 5, "whoever moved them may be killed, and move them again");
     assert!(lanes(&world).is_empty(), "from there nothing moves again");
     let state = world.state();
     assert_eq!(state.posts.len(), 10);

@@ -104,7 +104,7 @@ def by_seed(bug, search):
         return ""
     bug["seed"] = int(found[1])
     what = re.sub(r"(dlv|evt|rec)_[0-9a-z_]+", r"\1_…", found[2])
-    return what.split(": Job {")[0]
+    return re.split(r": (?:Job|Health) \{|; one of them: ", what)[0]
 
 
 def by_test(bug):
