@@ -210,11 +210,13 @@ impl<S: Store, O: Outside, C: Clock + Fresh> Api<S, O, C> {
             }
             before = page.next.filter(|end| job.is_past(end));
             if before.is_none() {
-                let succeeded = job.total.saturating_sub(open + failed);
-                return Ok(Job { succeeded, failed, ..job });
+                return Ok(job.recounted(open, failed));
             }
         }
-        Ok(Job { failed: if job.done() == 0 { failed } else { job.failed }, ..job })
+        Ok(match job.done() {
+            0 => Job { total: job.total.max(failed), failed, ..job },
+            _ => job,
+        })
     }
 }
 

@@ -330,15 +330,21 @@ impl Job {
         if before.is_some() {
             return Self { stage: JobStage::Counting { before, open, failed, rounds }, ..next };
         }
-        // Found while a page was repeated, some may not have been counted when it was noted.
-        let total = self.total.max(open + failed);
-        let next = Self { total, succeeded: total - open - failed, failed, ..next };
+        let next = next.recounted(open, failed);
         if open == 0 {
             return next.over(JobState::Finished);
         }
         let wait_s = (JOB_COUNT_FIRST_S << rounds.min(8)).min(JOB_COUNT_MAX_S);
         let stage = JobStage::Counting { before: None, open: 0, failed: 0, rounds: rounds + 1 };
         Self { stage, wakes_at: now + Duration::from_secs(wait_s), ..next }
+    }
+
+    /// With so many of its deliveries found under way, and failed: the others have succeeded. Found
+    /// while a page was repeated, some may not have been counted when it was noted.
+    #[must_use]
+    pub fn recounted(&self, open: u64, failed: u64) -> Self {
+        let total = self.total.max(open + failed);
+        Self { total, succeeded: total - open - failed, failed, ..self.clone() }
     }
 
     /// Over, and to be announced.

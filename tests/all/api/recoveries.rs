@@ -233,6 +233,28 @@ fn a_recovery_with_nothing_left_to_stop_is_finished_however_it_ends() {
     assert_eq!(operator.get(&path).body, stopped);
 }
 
+/// A step that died in the middle of a page, which was then repeated, may have taken on more than
+/// it noted. Whoever asks, or stops it, is not told of more done than there is.
+#[test]
+fn no_more_is_done_than_there_is_whoever_asks() {
+    let world = world_of(60);
+    world.answers(|_, _| answer(500));
+    let operator = client(&world, "operator");
+    let job = operator.post("/v1/endpoints/ep_one/recover", &window());
+    let path = format!("/v1/recoveries/{}", job.body["id"].as_str().expect("an id"));
+    while world.state().posts.len() < 30 {
+        pass(&world, 1);
+        world.send_due();
+    }
+    world.state().jobs.values_mut().for_each(|job| job.total = 28);
+    let shown = operator.get(&path).body;
+    assert_eq!((&shown["total"], &shown["failed"]), (&json!(30), &json!(30)), "{shown}");
+    let stopped = operator.post(&format!("{path}/cancel"), &json!({})).body;
+    assert_eq!((&stopped["status"], &stopped["total"]), (&json!("finished"), &json!(30)));
+    let kept = world.state().jobs.values().map(|job| (job.total, job.done())).collect::<Vec<_>>();
+    assert_eq!(kept, [(30, 30)]);
+}
+
 #[test]
 fn a_dry_run_ends_while_somebody_waits_for_it() {
     let world = world_of(600);

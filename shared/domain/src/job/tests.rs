@@ -115,6 +115,17 @@ fn a_recovery_counts_until_nothing_is_under_way() {
 }
 
 #[test]
+fn no_more_is_done_than_there_is() {
+    let of = |total| Job { total, ..job(recover(&Recoverable::ALL)) };
+    for (total, open, failed, expected) in
+        [(5, 1, 2, (5, 2, 2)), (5, 0, 0, (5, 5, 0)), (1, 0, 2, (2, 0, 2)), (1, 1, 1, (2, 0, 1))]
+    {
+        let now = of(total).recounted(open, failed);
+        assert_eq!((now.total, now.succeeded, now.failed), expected, "{total} {open} {failed}");
+    }
+}
+
+#[test]
 fn a_cancellation_ends_with_its_last_page() {
     let job = job(Task::Cancel { event: None });
     let end = job.page_done(&JobPage { end: None, matched: 3 }, 0, NOW);
