@@ -28,6 +28,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import figures
 import judge
 
 REGION = "us-east-1"
@@ -50,6 +51,7 @@ def main() -> None:
     endpoint_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     use_environment(endpoint_url, options.dir)
     import_and_adjust_ministack(options.dir / "logs")
+    figures.install()
     if options.judge:
         judge.install(options.dir / "needed.jsonl")
     threading.Thread(target=control, args=(endpoint_url, options.dir), daemon=True).start()

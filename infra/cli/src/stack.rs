@@ -1,5 +1,6 @@
 //! The stack that a command works on.
 
+mod ages;
 mod local;
 mod on_aws;
 
@@ -13,6 +14,7 @@ use aws::sqs::{QueueUrls, Queues};
 use aws_config::SdkConfig;
 use clap::Args;
 
+pub use ages::Age;
 use on_aws::Logs;
 
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
