@@ -30,6 +30,7 @@ from pathlib import Path
 
 import figures
 import judge
+import throttle
 
 REGION = "us-east-1"
 
@@ -52,6 +53,7 @@ def main() -> None:
     use_environment(endpoint_url, options.dir)
     import_and_adjust_ministack(options.dir / "logs")
     figures.install()
+    throttle.install()
     if options.judge:
         judge.install(options.dir / "needed.jsonl")
     threading.Thread(target=control, args=(endpoint_url, options.dir), daemon=True).start()
@@ -208,6 +210,7 @@ class Answers:
             "invoke": deployer.invoke,
             "function_url": deployer.function_url,
             "resources": deployer.resources,
+            "throttle_schedules": throttle.schedules,
         }
         arguments = {k: v for k, v in request.items() if k not in ("id", "do")}
         try:

@@ -27,22 +27,21 @@ def tell(now: float) -> None:
     for queue in list(sqs._queues.values()):
         sqs._refresh_counts(queue)
         dimensions = {"QueueName": queue["name"]}
+        # CloudWatch gives a figure the time at which its minute begins.
+        about = {"Timestamp": now - now % 60, "Unit": "None", "Dimensions": dimensions}
         for metric, value in of(queue, now).items():
-            # CloudWatch gives a figure the time at which its minute begins.
-            point = {
-                "Timestamp": now - now % 60, "Value": value, "Unit": "None",
-                "Dimensions": dimensions,
-            }  # fmt: skip
             key = ("AWS/SQS", metric, cloudwatch._dims_key(dimensions))
-            cloudwatch._metrics[key] = [point]
+            cloudwatch._metrics[key] = [] if value is None else [{**about, "Value": value}]
 
 
-def of(queue: dict, now: float) -> dict[str, float]:
-    age = max((now - message["sent_at"] for message in queue["messages"]), default=0.0)
+def of(queue: dict, now: float) -> dict[str, float | None]:
+    """A queue's figures; one that is empty has no age."""
+    ages = [now - message["sent_at"] for message in queue["messages"]]
+    age = float(int(max(ages))) if ages else None
     counts = queue["attributes"]
     return {
-        "ApproximateAgeOfOldestMessage": float(int(age)),
-        "ApproximateAgeOfOldestMessageInQuietGroups": float(int(age)),
+        "ApproximateAgeOfOldestMessage": age,
+        "ApproximateAgeOfOldestMessageInQuietGroups": age,
         "ApproximateNumberOfMessagesVisible": float(counts["ApproximateNumberOfMessages"]),
         "ApproximateNumberOfMessagesNotVisible": float(
             counts["ApproximateNumberOfMessagesNotVisible"]

@@ -7,6 +7,7 @@ mod customer;
 mod http;
 mod post;
 mod tls;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
