@@ -11,6 +11,9 @@ when that is killed. Its state lives in memory and goes with it.
 DIR/logs/<function>.log holds what the functions write; DIR/tmp is scratch space; with --judge,
 DIR/needed.jsonl names the policy statements that were needed (judge.py). The emulator's own log
 goes to stderr.
+
+Two things that MiniStack lacks are added: SQS's figures in CloudWatch (figures.py), and a Scheduler
+that throttles when it is told to (throttle.py).
 """
 
 from __future__ import annotations

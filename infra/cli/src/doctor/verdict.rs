@@ -19,10 +19,11 @@ pub type Finding = (String, &'static str);
 pub fn wrong(seen: &Seen) -> Vec<Finding> {
     let mut wrong = Vec::new();
     if let Some(audit) = seen.audit.as_ref().filter(|audit| audit.unexplained > 0) {
-        wrong.push((format!("{} unexplained in the last audit", audit.unexplained), "Unexplained"));
+        wrong
+            .push((format!("unexplained in the last audit: {}", audit.unexplained), "Unexplained"));
     }
     if seen.overdue.count > 0 {
-        wrong.push((format!("{} deliveries overdue", count(&seen.overdue)), "Overdue"));
+        wrong.push((format!("deliveries overdue: {}", count(&seen.overdue)), "Overdue"));
     }
     for (name, longest, run) in &seen.runs {
         wrong.extend(wrong_run(seen, name, *longest, run.as_ref()));
@@ -43,10 +44,10 @@ fn wrong_run(seen: &Seen, name: &str, longest: Duration, run: Option<&Run>) -> O
         }
         Some(run) if run.errors > 0 => {
             let entry = if sweeper { "SweepErrors" } else { silent };
-            Some((format!("{} errors in the last run of {name}", run.errors), entry))
+            Some((format!("errors in the last run of {name}: {}", run.errors), entry))
         }
         Some(run) if run.held_back > 0 => {
-            Some((format!("{} held back, a queue is behind", run.held_back), "HeldBack"))
+            Some((format!("held back, for a queue is behind: {}", run.held_back), "HeldBack"))
         }
         Some(_) => None,
     }
@@ -55,7 +56,7 @@ fn wrong_run(seen: &Seen, name: &str, longest: Duration, run: Option<&Run>) -> O
 fn wrong_queue(on: &OnQueue) -> Option<Finding> {
     let set_aside = |entry| {
         let old = on.age.any.map_or(String::new(), |age| format!(", the oldest for {}", span(age)));
-        let what = format!("{} messages in {}{old}", on.depth.visible, on.name());
+        let what = format!("messages in {}: {}{old}", on.name(), on.depth.visible);
         (on.depth.visible > 0).then_some((what, entry))
     };
     let waits = |age: Option<Duration>, longest, entry| {
@@ -83,7 +84,7 @@ fn in_flight(on: &OnQueue) -> Option<Finding> {
         Queue::Rejected | Queue::EventsDlq | Queue::SendDlq | Queue::RetryDlq => return None,
     };
     let count = on.depth.in_flight;
-    (count > IN_FLIGHT).then(|| (format!("{count} in flight of {}", on.name()), entry))
+    (count > IN_FLIGHT).then(|| (format!("in flight of {}: {count}", on.name()), entry))
 }
 
 /// How many are overdue.
