@@ -11,6 +11,9 @@ when that is killed. Its state lives in memory and goes with it.
 DIR/logs/<function>.log holds what the functions write; DIR/tmp is scratch space; with --judge,
 DIR/needed.jsonl names the policy statements that were needed (judge.py). The emulator's own log
 goes to stderr.
+
+Two things that MiniStack lacks are added: SQS's figures in CloudWatch (figures.py), and a Scheduler
+that throttles when it is told to (throttle.py).
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import figures
 import judge
+import throttle
 
 REGION = "us-east-1"
 
@@ -50,6 +55,8 @@ def main() -> None:
     endpoint_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     use_environment(endpoint_url, options.dir)
     import_and_adjust_ministack(options.dir / "logs")
+    figures.install()
+    throttle.install()
     if options.judge:
         judge.install(options.dir / "needed.jsonl")
     threading.Thread(target=control, args=(endpoint_url, options.dir), daemon=True).start()
@@ -206,6 +213,7 @@ class Answers:
             "invoke": deployer.invoke,
             "function_url": deployer.function_url,
             "resources": deployer.resources,
+            "throttle_schedules": throttle.schedules,
         }
         arguments = {k: v for k, v in request.items() if k not in ("id", "do")}
         try:

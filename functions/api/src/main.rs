@@ -25,18 +25,7 @@ async fn main() -> anyhow::Result<()> {
     let environment = |name: &str| std::env::var(name).ok();
     let settings = Lookup::new(&environment);
     let config = aws::config::load()?;
-    let tables = Tables::from_settings(
-        &settings,
-        &[
-            Table::Endpoints,
-            Table::EndpointSecrets,
-            Table::Events,
-            Table::Deliveries,
-            Table::ApiKeys,
-            Table::ApiState,
-            Table::Jobs,
-        ],
-    )?;
+    let tables = Tables::from_settings(&settings, &Table::ALL)?;
     let rules = Rules {
         retention: settings.retention()?,
         secret_overlap: settings.secret_overlap()?,

@@ -1,5 +1,6 @@
 //! The stack that a command works on.
 
+mod ages;
 mod local;
 mod on_aws;
 
@@ -8,11 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use aws::dynamo::{Store, Table, Tables};
-use aws::sqs::{Queue, QueueUrls, Queues};
+use aws::dynamo::{Store, Tables};
+use aws::sqs::{QueueUrls, Queues};
 use aws_config::SdkConfig;
 use clap::Args;
 
+pub use ages::Age;
 use on_aws::Logs;
 
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
@@ -112,32 +114,13 @@ impl Stack {
 
     /// Its tables.
     pub fn store(&self) -> anyhow::Result<Store> {
-        let tables = [
-            (Table::Endpoints, "EndpointsTable"),
-            (Table::EndpointSecrets, "EndpointSecretsTable"),
-            (Table::Events, "EventsTable"),
-            (Table::Deliveries, "DeliveriesTable"),
-            (Table::ApiKeys, "ApiKeysTable"),
-            (Table::Jobs, "JobsTable"),
-        ];
-        let named = tables.into_iter().map(|(table, output)| Ok((table, self.output(output)?)));
-        let tables = Tables::new(named.collect::<anyhow::Result<Vec<_>>>()?);
+        let tables = Tables::from_outputs(|name| self.output(name))?;
         Ok(Store::new(&self.config, tables, RETENTION))
     }
 
     /// Its queues.
     pub fn queues(&self) -> anyhow::Result<Queues> {
-        let queues = [
-            (Queue::Events, "EventsQueueUrl"),
-            (Queue::Send, "SendQueueUrl"),
-            (Queue::Retry, "RetryQueueUrl"),
-            (Queue::Rejected, "RejectedQueueUrl"),
-            (Queue::EventsDlq, "EventsDlqUrl"),
-            (Queue::SendDlq, "SendDlqUrl"),
-            (Queue::RetryDlq, "RetryDlqUrl"),
-        ];
-        let named = queues.into_iter().map(|(queue, output)| Ok((queue, self.output(output)?)));
-        let urls = QueueUrls::new(named.collect::<anyhow::Result<Vec<_>>>()?);
+        let urls = QueueUrls::from_outputs(|name| self.output(name))?;
         Ok(Queues::new(&self.config, urls))
     }
 }

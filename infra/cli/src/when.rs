@@ -20,6 +20,14 @@ pub fn age(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
+/// The same, of a span that was measured: whole units, the largest of which there are two.
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [('d', 86_400), ('h', 3_600), ('m', 60)];
+    let (unit, size) = units.into_iter().find(|(_, size)| seconds >= 2 * size).unwrap_or(('s', 1));
+    format!("{}{unit}", seconds / size)
+}
+
 /// An RFC 3339 time, `now`, or how long ago, such as `2h`.
 pub fn moment(text: &str) -> Result<Timestamp, String> {
     moment_at(text, aws::clock::SystemClock.now())
@@ -46,6 +54,21 @@ mod tests {
         }
         for text in ["", "15", "d", "-1d", "1.5h", "1w", "1 d", "99999999999d", "5ü"] {
             assert!(age(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_are_written_as_ages_are() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (7_199, "119m"),
+            (7_200, "2h"),
+            (172_799, "47h"),
+            (1_296_000, "15d"),
+        ] {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
         }
     }
 

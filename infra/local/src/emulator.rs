@@ -217,6 +217,14 @@ impl Emulator {
         self.ask(json!({"do": "invoke", "function": function, "payload": payload}))
     }
 
+    /// From now on Scheduler throttles whoever wants a schedule in this group.
+    ///
+    /// # Errors
+    /// [`Error::Stack`] if the emulator has ended.
+    pub fn throttle_schedules(&self, group: &str) -> Result<(), Error> {
+        self.ask(json!({"do": "throttle_schedules", "group": group})).map(drop)
+    }
+
     /// The policy statements without which some request so far would have been refused: the name
     /// of the role or resource that has it, and its `Sid`.
     #[must_use]

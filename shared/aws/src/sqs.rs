@@ -43,7 +43,8 @@ pub enum Queue {
 }
 
 impl Queue {
-    const ALL: [Queue; 7] = [
+    /// All of them.
+    pub const ALL: [Queue; 7] = [
         Queue::Events,
         Queue::Send,
         Queue::Retry,
@@ -52,6 +53,19 @@ impl Queue {
         Queue::SendDlq,
         Queue::RetryDlq,
     ];
+
+    /// The stack's output with its URL.
+    pub fn output(self) -> &'static str {
+        match self {
+            Queue::Events => "EventsQueueUrl",
+            Queue::Send => "SendQueueUrl",
+            Queue::Retry => "RetryQueueUrl",
+            Queue::Rejected => "RejectedQueueUrl",
+            Queue::EventsDlq => "EventsDlqUrl",
+            Queue::SendDlq => "SendDlqUrl",
+            Queue::RetryDlq => "RetryDlqUrl",
+        }
+    }
 
     /// The environment variable with its URL.
     pub fn variable(self) -> &'static str {
@@ -79,6 +93,15 @@ impl QueueUrls {
             all.0[queue as usize] = Some(url);
         }
         all
+    }
+
+    /// All queues of a stack, from its outputs.
+    ///
+    /// # Errors
+    /// The first that `output` gives.
+    pub fn from_outputs<E>(output: impl Fn(&str) -> Result<String, E>) -> Result<Self, E> {
+        let named = Queue::ALL.into_iter().map(|queue| Ok((queue, output(queue.output())?)));
+        Ok(Self::new(named.collect::<Result<Vec<_>, E>>()?))
     }
 
     /// Those a function needs, from its settings.

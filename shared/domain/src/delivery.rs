@@ -1,10 +1,18 @@
 //! One event on its way to one endpoint.
 
+mod attempt;
+mod change;
+mod status;
+
 use crate::Timestamp;
 use crate::event::{Event, FanOut};
 use crate::ids::{AccountId, DeliveryId, EventId, JobId, RetryId};
 use crate::limits::{BACK_OFF_FIRST_S, RETRY_OPEN_S};
 use crate::schedule::Tier;
+
+pub use attempt::{Answer, Attempt, Outcome, Trigger};
+pub use change::{Change, Settles};
+pub use status::{FailedReason, Status};
 
 /// A delivery as it is on record: the truth about one event and one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,103 +197,6 @@ impl Delivery {
     }
 }
 
-/// How far a delivery is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// No scheduled attempt yet.
-    Pending,
-    /// At least one scheduled attempt failed; waiting for the next, or for the end.
-    Retrying,
-    /// Answered with 2xx.
-    Succeeded,
-    /// Over, without success.
-    Failed(FailedReason),
-    /// Not sent: the endpoint was disabled when the event was accepted.
-    Skipped,
-}
-
-impl Status {
-    /// As it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Pending => "pending",
-            Status::Retrying => "retrying",
-            Status::Succeeded => "succeeded",
-            Status::Failed(_) => "failed",
-            Status::Skipped => "skipped",
-        }
-    }
-
-    /// As it is written beside the status.
-    pub fn reason(self) -> Option<&'static str> {
-        match self {
-            Status::Failed(reason) => Some(reason.as_str()),
-            Status::Skipped => Some(FailedReason::EndpointDisabled.as_str()),
-            Status::Pending | Status::Retrying | Status::Succeeded => None,
-        }
-    }
-
-    /// Reads what [`Status::as_str`] and [`Status::reason`] wrote.
-    pub fn parse(status: &str, reason: Option<&str>) -> Option<Self> {
-        match status {
-            "pending" => Some(Status::Pending),
-            "retrying" => Some(Status::Retrying),
-            "succeeded" => Some(Status::Succeeded),
-            "failed" => FailedReason::parse(reason?).map(Status::Failed),
-            "skipped" => Some(Status::Skipped),
-            _ => None,
-        }
-    }
-
-    /// Whether scheduled attempts may still be made.
-    pub fn is_open(self) -> bool {
-        match self {
-            Status::Pending | Status::Retrying => true,
-            Status::Succeeded | Status::Failed(_) | Status::Skipped => false,
-        }
-    }
-
-    /// Whether it belongs to the `problem` index.
-    pub fn is_problem(self) -> bool {
-        match self {
-            Status::Retrying | Status::Failed(_) | Status::Skipped => true,
-            Status::Pending | Status::Succeeded => false,
-        }
-    }
-}
-
-/// Why a delivery failed for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailedReason {
-    /// All attempts made, and the time is up.
-    Exhausted,
-    /// The endpoint was disabled meanwhile.
-    EndpointDisabled,
-    /// The endpoint was deleted meanwhile.
-    EndpointDeleted,
-    /// A person cancelled it.
-    Cancelled,
-}
-
-impl FailedReason {
-    const ALL: [Self; 4] =
-        [Self::Exhausted, Self::EndpointDisabled, Self::EndpointDeleted, Self::Cancelled];
-
-    /// As it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FailedReason::Exhausted => "exhausted",
-            FailedReason::EndpointDisabled => "endpoint_disabled",
-            FailedReason::EndpointDeleted => "endpoint_deleted",
-            FailedReason::Cancelled => "cancelled",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
-    }
-}
-
 /// The part of a delivery that a commit is conditional on, and nothing else (design 3.2, decision
 /// 0009 for the retry, 0016 for the erasure).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -298,137 +209,6 @@ pub struct Stage {
     pub retry: Option<RetryId>,
     /// The erasure read.
     pub erased_at: Option<Timestamp>,
-}
-
-/// One POST and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// Position among the delivery's attempts, from 1, as sent in `X-Webhook-Attempt`.
-    pub number: u32,
-    /// Who wanted it.
-    pub trigger: Trigger,
-    /// When it began.
-    pub at: Timestamp,
-    /// What came of it.
-    pub answer: Answer,
-}
-
-/// Who wanted an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trigger {
-    /// The schedule.
-    Schedule,
-    /// A person, with Retry Now.
-    Manual,
-    /// A recovery of many deliveries.
-    Recover,
-    /// A person, with a test event. No delivery ever has one on record.
-    Test,
-}
-
-impl Trigger {
-    const ALL: [Self; 4] = [Self::Schedule, Self::Manual, Self::Recover, Self::Test];
-
-    /// As it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Trigger::Schedule => "schedule",
-            Trigger::Manual => "manual",
-            Trigger::Recover => "recover",
-            Trigger::Test => "test",
-        }
-    }
-
-    /// Reads the spelling of [`Trigger::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|trigger| trigger.as_str() == text)
-    }
-}
-
-/// What came of a POST.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// Its class.
-    pub outcome: Outcome,
-    /// The status code, if an answer with one arrived.
-    pub http_status: Option<u16>,
-    /// The first 1,024 bytes of the answer.
-    pub response_body: Option<String>,
-    /// A sentence for people, if it failed.
-    pub error: Option<String>,
-    /// Milliseconds from its beginning to its end.
-    pub duration_ms: u64,
-    /// Milliseconds to the answer's first byte.
-    pub first_byte_ms: Option<u64>,
-    /// What a 429 or 503 asked for, in seconds. Not kept on record.
-    pub retry_after_s: Option<u64>,
-}
-
-/// The class of an answer. The spelling is part of the contract (design 4.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// 2xx.
-    Succeeded,
-    /// Any other status, redirects included.
-    HttpStatus,
-    /// No complete answer within the deadline.
-    Timeout,
-    /// Nothing listens there.
-    ConnectionRefused,
-    /// The connection broke.
-    ConnectionReset,
-    /// The name has no address.
-    Dns,
-    /// No trustworthy encryption.
-    Tls,
-    /// No way to the address.
-    NetworkUnreachable,
-    /// An address the sender must not call.
-    BlockedAddress,
-    /// The answer is not HTTP.
-    ProtocolError,
-}
-
-impl Outcome {
-    /// Every class.
-    pub const ALL: [Outcome; 10] = [
-        Outcome::Succeeded,
-        Outcome::HttpStatus,
-        Outcome::Timeout,
-        Outcome::ConnectionRefused,
-        Outcome::ConnectionReset,
-        Outcome::Dns,
-        Outcome::Tls,
-        Outcome::NetworkUnreachable,
-        Outcome::BlockedAddress,
-        Outcome::ProtocolError,
-    ];
-
-    /// As it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Succeeded => "succeeded",
-            Outcome::HttpStatus => "http_status",
-            Outcome::Timeout => "timeout",
-            Outcome::ConnectionRefused => "connection_refused",
-            Outcome::ConnectionReset => "connection_reset",
-            Outcome::Dns => "dns",
-            Outcome::Tls => "tls",
-            Outcome::NetworkUnreachable => "network_unreachable",
-            Outcome::BlockedAddress => "blocked_address",
-            Outcome::ProtocolError => "protocol_error",
-        }
-    }
-
-    /// Reads the spelling of [`Outcome::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
-    }
-
-    /// The class of a complete answer.
-    pub fn of_status(status: u16) -> Self {
-        if (200..300).contains(&status) { Outcome::Succeeded } else { Outcome::HttpStatus }
-    }
 }
 
 /// What must be announced about a delivery.
@@ -449,63 +229,5 @@ impl Notice {
     /// Reads the spelling of [`Notice::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         (text == Notice::DeliveryFailed.as_str()).then_some(Notice::DeliveryFailed)
-    }
-}
-
-/// What a commit writes. Everything named here is set, or removed where it is `None`; but a URL
-/// that is `None` stays as it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Appended to the attempts, and counted.
-    pub attempt: Option<Attempt>,
-    /// Where it went, if an attempt was made.
-    pub url: Option<String>,
-    /// The new status.
-    pub status: Status,
-    /// The scheduled attempts from now on.
-    pub scheduled_attempts: Tier,
-    /// What is over with it.
-    pub settles: Settles,
-    /// See [`Delivery::next_attempt_at`].
-    pub next_attempt_at: Option<Timestamp>,
-    /// See [`Delivery::gives_up_at`].
-    pub gives_up_at: Option<Timestamp>,
-    /// See [`Delivery::due_at`].
-    pub due_at: Option<Timestamp>,
-    /// See [`Delivery::notice`].
-    pub notice: Option<Notice>,
-}
-
-impl Change {
-    /// Whether the sweeper's back-off begins anew: a scheduled attempt was made, or nothing that
-    /// it could wake is left.
-    pub fn resets_back_off(&self) -> bool {
-        let scheduled = self.attempt.as_ref().is_some_and(|a| a.trigger == Trigger::Schedule);
-        scheduled || (self.settles.retry() && !self.status.is_open())
-    }
-}
-
-/// What a change is the end of, and whose claim it therefore clears.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settles {
-    /// The open tier; an open retry stays as it was.
-    Tier,
-    /// The open retry; a claim on the open tier stays as it was.
-    Retry,
-    /// Both.
-    Both,
-    /// Neither: an attempt that is only put on record.
-    Nothing,
-}
-
-impl Settles {
-    /// Whether the claim on the open tier goes.
-    pub fn tier(self) -> bool {
-        matches!(self, Settles::Tier | Settles::Both)
-    }
-
-    /// Whether the open retry goes.
-    pub fn retry(self) -> bool {
-        matches!(self, Settles::Retry | Settles::Both)
     }
 }

@@ -100,17 +100,8 @@ impl OnTheEmulator {
     async fn new(name: &str) -> (Self, Queues) {
         let config = aws::config::emulator(emulator().endpoint_url(), Emulator::REGION);
         let client = aws_sdk_sqs::Client::new(&config);
-        let queues = [
-            Queue::Events,
-            Queue::Send,
-            Queue::Retry,
-            Queue::EventsDlq,
-            Queue::SendDlq,
-            Queue::RetryDlq,
-            Queue::Rejected,
-        ];
         let mut urls = Vec::new();
-        for queue in queues {
+        for queue in Queue::ALL {
             let create = client.create_queue().queue_name(format!("{name}-{queue:?}"));
             let made = create.send().await.expect("created");
             urls.push((queue, made.queue_url.expect("SQS gives one")));

@@ -2,7 +2,7 @@
 //! everything is, the log is CloudWatch's, and the API is called over TLS with a key.
 
 use domain::delivery::Status;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::stack::{Cli, Customer, Stack, until};
 
 use super::{event, event_id};
@@ -53,6 +53,39 @@ async fn a_stack_is_found_by_its_name() {
     assert!(seen["sweeper"]["at"].is_string(), "the last run, by the log: {seen}");
     let (code, report) = cli.json(&["report", "--account", ACCOUNT, "--from", "1h"]);
     assert_eq!((code, &report["totals"]["succeeded"]), (0, &json!(1)), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_how_old_what_is_on_the_queues_is() {
+    let stack = Stack::deploy("journey-by-name-ages", &[]);
+    stack.sweep();
+    let cli = Cli::by_name(&stack).await;
+    let queue = |seen: &Value, name: &str| {
+        let found = seen["queues"].as_array().expect("a list").iter().find(|q| q["queue"] == name);
+        found.expect("every queue is there").clone()
+    };
+    let begun = std::time::Instant::now();
+    stack.send("no event").await;
+    let seen = until("it was refused", || async {
+        let (code, seen) = cli.json(&["doctor"]);
+        (code == 1 && queue(&seen, "RejectedQueue")["visible"] == 1).then_some(seen)
+    })
+    .await;
+    let longest_s = begun.elapsed().as_secs() + 1;
+    let told = queue(&seen, "RejectedQueue");
+    assert!(told["oldest_s"].as_u64().is_some_and(|age_s| age_s <= longest_s), "{told}");
+    assert_eq!(queue(&seen, "EventsDlq")["oldest_s"], Value::Null, "it holds nothing");
+    assert_eq!(seen["ages_unknown_because"], Value::Null);
+    assert_eq!(seen["findings"][0]["runbook"], "RejectedAlarm", "{seen}");
+
+    // Whoever cannot ask CloudWatch sees the rest.
+    let cli = cli.with("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:9");
+    let (code, seen) = cli.json(&["doctor"]);
+    let told = queue(&seen, "RejectedQueue");
+    assert_eq!((code, &told["visible"], &told["oldest_s"]), (1, &json!(1), &Value::Null));
+    assert!(seen["ages_unknown_because"].is_string(), "{seen}");
+    let screen = String::from_utf8_lossy(&cli.run(&["doctor"]).stdout).into_owned();
+    assert!(screen.contains("unknown") && screen.contains("cannot be asked"), "{screen}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow, bail};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use tests::loopback::serve;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, OnceCell, mpsc, oneshot};
 
@@ -79,7 +78,11 @@ impl Sandbox {
             first_poll: OnceCell::new(),
             polled: tokio::sync::Notify::new(),
         });
-        tokio::spawn(serve(listener, api.clone()));
+        let known = api.clone();
+        tokio::spawn(serve(listener, move |request| {
+            let api = known.clone();
+            async move { api.answer(request).await }
+        }));
         let mut command = command(&function.program, function.name, &address);
         command.envs(&function.variables).stdout(log);
         let started = Instant::now();
@@ -172,19 +175,6 @@ fn command(program: &Path, name: &str, runtime_api: &str) -> Command {
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
     command
-}
-
-async fn serve(listener: TcpListener, api: Arc<RuntimeApi>) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { return };
-        let _ = stream.set_nodelay(true);
-        let api = api.clone();
-        tokio::spawn(async move {
-            let service = service_fn(|request| api.answer(request));
-            let connection = hyper::server::conn::http1::Builder::new();
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
 }
 
 impl RuntimeApi {

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::Duration;
 
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use domain::Timestamp;
 use domain::ports::Clock as _;
 use local::Layout;
 use serde_json::Value;
 
 use super::{Stack, emulator, python};
+
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// What CloudWatch would say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,19 +66,28 @@ impl Stack {
         log.lines().filter_map(figure).collect()
     }
 
-    /// What SQS would tell now of the figure that an alarm looks at: the emulator has no metrics,
-    /// but it counts messages.
-    pub async fn queue_figure(&self, alarm: &Alarm) -> Told {
-        let attribute = match alarm.text("MetricName") {
-            "ApproximateNumberOfMessagesVisible" => QueueAttributeName::ApproximateNumberOfMessages,
-            other => panic!("no attribute for {other}"),
-        };
-        let (_, queue) = alarm.dimension();
-        let url = self.sqs().get_queue_url().queue_name(queue).send().await.expect("a queue");
-        let asked = self.sqs().get_queue_attributes().queue_url(url.queue_url.expect("its URL"));
-        let answer = asked.attribute_names(attribute.clone()).send().await.expect("attributes");
-        let count = answer.attributes.and_then(|all| all.get(&attribute)?.parse().ok());
-        (aws::clock::SystemClock.now(), count.expect("a count"))
+    /// What AWS tells CloudWatch now of the figure that an alarm looks at: the emulator counts runs
+    /// of functions, and `infra/local/figures.py` looks at its queues. Nothing if there is no such
+    /// figure.
+    pub async fn told_by_aws(&self, alarm: &Alarm) -> Vec<Told> {
+        let (name, value) = alarm.dimension();
+        let metric = Metric::builder()
+            .namespace(alarm.text("Namespace"))
+            .metric_name(alarm.text("MetricName"))
+            .dimensions(Dimension::builder().name(name).value(value).build())
+            .build();
+        let stat = MetricStat::builder().metric(metric).period(60).stat(alarm.text("Statistic"));
+        let query = MetricDataQuery::builder().id("figure").metric_stat(stat.build()).build();
+        let now = aws::clock::SystemClock.now();
+        let time = |at: Timestamp| DateTime::from_millis(at.as_millis());
+        let asked = aws_sdk_cloudwatch::Client::new(&self.config)
+            .get_metric_data()
+            .metric_data_queries(query)
+            .start_time(time(now - A_MINUTE - A_MINUTE))
+            .end_time(time(now + A_MINUTE));
+        let answer = asked.send().await.expect("figures");
+        let results = answer.metric_data_results().iter();
+        results.flat_map(|result| result.values()).map(|value| (now, *value)).collect()
     }
 }
 
@@ -93,6 +106,21 @@ impl Alarm {
         let dimension = &self.0["Dimensions"][0];
         let text = |name: &str| dimension[name].as_str().expect("a text");
         (text("Name"), text("Value"))
+    }
+
+    /// What it says once the last of what was told has come again in each of so many spans in all,
+    /// more by `more` each time: an hour of trouble in a moment.
+    pub fn verdict_after(&self, told: &[Told], spans: u64, more: f64) -> Verdict {
+        let (at, value) = *told.last().expect("something was told");
+        let span = Duration::from_secs_f64(self.number("Period"));
+        let (mut going_on, mut now, mut value) = (Vec::new(), at, value);
+        for nth in 0..spans {
+            if nth > 0 {
+                (now, value) = (now + span, value + more);
+            }
+            going_on.push((now, value));
+        }
+        self.verdict(&going_on, now)
     }
 
     /// What it says at a moment, of what was told until then.

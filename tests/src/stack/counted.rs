@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws::dynamo::Store;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::loopback::serve;
 
 /// A request to DynamoDB.
 #[derive(Debug, Clone)]
@@ -34,18 +35,10 @@ impl Counted {
         let emulator = emulator_url.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let notes = Arc::clone(&asked);
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.expect("a connection");
-                let (emulator, notes) = (emulator.clone(), Arc::clone(&notes));
-                let service = service_fn(move |request| {
-                    let (emulator, notes) = (emulator.clone(), Arc::clone(&notes));
-                    async move { pass_on(&emulator, &notes, request).await }
-                });
-                let http = hyper::server::conn::http1::Builder::new();
-                tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
-            }
-        });
+        tokio::spawn(serve(listener, move |request| {
+            let (emulator, notes) = (emulator.clone(), Arc::clone(&notes));
+            async move { pass_on(&emulator, &notes, request).await }
+        }));
         Self { store: store(&format!("http://{address}")), asked }
     }
 

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+use crate::loopback::serve;
 
 /// A running endpoint; it ends with the test's runtime.
 pub struct Customer {
@@ -73,7 +73,11 @@ impl Customer {
             received: Mutex::new(Vec::new()),
             count: watch::Sender::new(0),
         });
-        tokio::spawn(serve(listener, shared.clone()));
+        let known = shared.clone();
+        tokio::spawn(serve(listener, move |request| {
+            let shared = known.clone();
+            async move { answer(&shared, request).await }
+        }));
         Self { address, shared }
     }
 
@@ -100,18 +104,6 @@ impl Customer {
     /// What it has received by now.
     pub fn so_far(&self) -> Vec<Received> {
         self.shared.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let shared = shared.clone();
-        tokio::spawn(async move {
-            let service = service_fn(|request| answer(&shared, request));
-            let connection = hyper::server::conn::http1::Builder::new();
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
-        });
     }
 }
 

@@ -7,14 +7,16 @@ mod customer;
 mod http;
 mod post;
 mod tls;
+mod trouble;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
-use aws::dynamo::{Store, Table, Tables};
+use aws::dynamo::{Store, Tables};
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use domain::api_key::ApiKeyRecord;
@@ -394,15 +396,7 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn()
 
 /// A stack's tables.
 fn store_of(outputs: &local::Stack, config: &SdkConfig) -> Store {
-    let tables = [
-        (Table::Endpoints, "EndpointsTable"),
-        (Table::EndpointSecrets, "EndpointSecretsTable"),
-        (Table::Events, "EventsTable"),
-        (Table::Deliveries, "DeliveriesTable"),
-        (Table::ApiKeys, "ApiKeysTable"),
-        (Table::ApiState, "ApiStateTable"),
-        (Table::Jobs, "JobsTable"),
-    ];
-    let tables = Tables::new(tables.map(|(table, name)| (table, outputs.output(name).into())));
+    let tables = Tables::from_outputs(|name| Ok::<_, Infallible>(outputs.output(name).to_owned()));
+    let Ok(tables) = tables;
     Store::new(config, tables, Duration::from_secs(30 * 86_400))
 }

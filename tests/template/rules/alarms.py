@@ -42,6 +42,7 @@ def unexplained(stacks):
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNBOOK = ROOT / "infra" / "runbook.md"
+JOURNEYS = sorted((ROOT / "tests" / "all" / "journeys").glob("alarms/*.rs"))
 METRICS = ROOT / "shared" / "domain" / "src" / "metric.rs"
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:ops"
 
@@ -277,6 +278,32 @@ def runbook(stacks):
         missing = [part for part in parts if part not in written[name]]
         if missing:
             yield f"the runbook's {name} does not say: {missing}"
+
+
+@rule(
+    "each alarm was tried by a real cause, or is one of those that only AWS can make go off",
+    untried=put("Resources.NewAlarm", {"Type": "AWS::CloudWatch::Alarm", "Properties": {}}),
+    gone=cut("Resources.HopsAlarm"),
+    left_to_aws=put(prop("EventsInFlightAlarm", "Namespace"), "RackwaveWebhooks"),
+)
+def tried(stacks):
+    text = RUNBOOK.read_text("utf-8").split("## How each alarm was tried")[1]
+    table, only_compared = text.split("The emulator tells nothing of these")
+    compared = set(re.findall(r"\w+Alarm\b", only_compared.replace("(as RetryInFlightAlarm)", "")))
+    listed = {name for name in re.findall(r"\w+Alarm\b", table) if is_made_to_go_off(name)}
+    alarms = all_alarms(stacks)
+    for name in sorted(alarms.keys() ^ (listed | compared)):
+        yield f"{name} is only in the template, or in the runbook's list but in no journey"
+    for name in sorted(compared & alarms.keys()):
+        if alarms[name]["Namespace"] not in ("AWS/Scheduler", "AWS/SES", "AWS/SQS"):
+            yield f"{name} can be tried"
+
+
+def is_made_to_go_off(name):
+    """Whether a journey names it; one goes through the functions."""
+    journeys = "".join(file.read_text("utf-8") for file in JOURNEYS)
+    of_each_function = re.sub(r"^(Ingest|Sender|Sweeper|Daily|Api)", "{name}", name)
+    return f'"{name}"' in journeys or f'"{of_each_function}"' in journeys
 
 
 SIGNS = {"GreaterThanThreshold": "above", "LessThanThreshold": "below"}

@@ -69,7 +69,29 @@ pub enum Table {
 }
 
 impl Table {
-    const COUNT: usize = 7;
+    /// All of them.
+    pub const ALL: [Table; 7] = [
+        Table::Endpoints,
+        Table::EndpointSecrets,
+        Table::Events,
+        Table::Deliveries,
+        Table::ApiKeys,
+        Table::ApiState,
+        Table::Jobs,
+    ];
+
+    /// The stack's output with its name.
+    pub fn output(self) -> &'static str {
+        match self {
+            Table::Endpoints => "EndpointsTable",
+            Table::EndpointSecrets => "EndpointSecretsTable",
+            Table::Events => "EventsTable",
+            Table::Deliveries => "DeliveriesTable",
+            Table::ApiKeys => "ApiKeysTable",
+            Table::ApiState => "ApiStateTable",
+            Table::Jobs => "JobsTable",
+        }
+    }
 
     /// The environment variable with its name.
     pub fn variable(self) -> &'static str {
@@ -99,7 +121,7 @@ impl Table {
 
 /// The names of the tables that a program uses.
 #[derive(Debug, Clone, Default)]
-pub struct Tables([Option<String>; Table::COUNT]);
+pub struct Tables([Option<String>; Table::ALL.len()]);
 
 impl Tables {
     /// Those given; the others cannot be used.
@@ -109,6 +131,15 @@ impl Tables {
             all.0[table as usize] = Some(name);
         }
         all
+    }
+
+    /// All tables of a stack, from its outputs.
+    ///
+    /// # Errors
+    /// The first that `output` gives.
+    pub fn from_outputs<E>(output: impl Fn(&str) -> Result<String, E>) -> Result<Self, E> {
+        let named = Table::ALL.into_iter().map(|table| Ok((table, output(table.output())?)));
+        Ok(Self::new(named.collect::<Result<Vec<_>, E>>()?))
     }
 
     /// Those a function needs, from its settings.

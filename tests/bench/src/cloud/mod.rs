@@ -17,10 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, anyhow};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tests::loopback::serve;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -70,7 +69,11 @@ impl Cloud {
             unknown: Mutex::default(),
             sent,
         });
-        tokio::spawn(serve(listener, shared.clone()));
+        let known = shared.clone();
+        tokio::spawn(serve(listener, move |request| {
+            let shared = known.clone();
+            async move { answer(&shared, request).await }
+        }));
         Ok((Self { address, shared }, received))
     }
 
@@ -101,19 +104,6 @@ impl Cloud {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let _ = stream.set_nodelay(true);
-        let shared = shared.clone();
-        tokio::spawn(async move {
-            let service = service_fn(|request| answer(&shared, request));
-            let connection = hyper::server::conn::http1::Builder::new();
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
 }
 
 async fn answer(

@@ -10,10 +10,10 @@ use anyhow::{Context, anyhow};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_LENGTH, HOST};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tests::loopback::serve;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::capacity::{self, Schema, Units};
@@ -71,7 +71,11 @@ impl Counter {
             calls: Mutex::default(),
             problems: Mutex::default(),
         });
-        tokio::spawn(listen(listener, Arc::clone(&shared)));
+        let known = Arc::clone(&shared);
+        tokio::spawn(serve(listener, move |request| {
+            let shared = Arc::clone(&known);
+            async move { answer(&shared, request).await }
+        }));
         Ok(Self { address, shared })
     }
 
@@ -97,19 +101,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn listen(listener: TcpListener, shared: Arc<Shared>) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            let service = service_fn(|request| serve(&shared, request));
-            let connection = hyper::server::conn::http1::Builder::new();
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
-async fn serve(
+async fn answer(
     shared: &Shared,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
