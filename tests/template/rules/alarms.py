@@ -236,6 +236,23 @@ def complete(stacks):
 
 
 @rule(
+    "an age goes off before SQS leaves a message out of it, which it does at the third receipt",
+    blind=put(prop("EventsWaitAlarm", "Threshold"), 900),
+    blind_pager=put(prop("SendQueue", "VisibilityTimeout"), 120),
+)
+def in_time(stacks):
+    queues = stacks.prod.of_type("AWS::SQS::Queue")
+    for name, alarm in all_alarms(stacks).items():
+        if "AgeOfOldest" not in alarm["MetricName"]:
+            continue
+        queue = alarm["Dimensions"][0]["Value"].removesuffix(".QueueName")
+        # What nobody takes from, people look at: the runbook tells them.
+        taken = "RedrivePolicy" in queues.get(queue, {})
+        if taken and alarm["Threshold"] >= 2 * queues[queue]["VisibilityTimeout"]:
+            yield f"{name} is blind to what fails again and again"
+
+
+@rule(
     "with CauseAlarms each function's errors and throttles have one, and each queue's flight",
     unwatched_errors=cut("Resources.DailyErrorsAlarm"),
     unwatched_throttles=cut("Resources.SenderThrottlesAlarm"),

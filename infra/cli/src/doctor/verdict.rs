@@ -8,7 +8,7 @@ use super::{OnQueue, Overdue, Run, Seen};
 use crate::when::span;
 
 /// The alarms' own limits; a test compares them with the runbook.
-const EVENTS_WAIT: Duration = Duration::from_secs(900);
+const EVENTS_WAIT: Duration = Duration::from_secs(600);
 const FIRST_ATTEMPTS_WAIT: Duration = Duration::from_secs(300);
 const IN_FLIGHT: u64 = 90_000;
 
@@ -158,10 +158,10 @@ mod tests {
         let quiet = |age_s| Age { quiet: Some(Duration::from_secs(age_s)), ..any(9_999) };
         let some = Depth { visible: 9, ..Depth::default() };
         for (queue, depth, age, expected) in [
-            (Queue::Events, some, any(900), &[][..]),
-            (Queue::Events, some, any(901), &["EventsWait"]),
-            (Queue::Events, Depth { in_flight: 9, ..Depth::default() }, any(901), &["EventsWait"]),
-            (Queue::Events, Depth::default(), any(901), &[]),
+            (Queue::Events, some, any(600), &[][..]),
+            (Queue::Events, some, any(601), &["EventsWait"]),
+            (Queue::Events, Depth { in_flight: 9, ..Depth::default() }, any(601), &["EventsWait"]),
+            (Queue::Events, Depth::default(), any(601), &[]),
             (Queue::Events, some, Age::default(), &[]),
             (Queue::Send, some, any(9_999), &[]),
             (Queue::Send, some, quiet(300), &[]),

@@ -59,8 +59,8 @@ async fn what_waits_and_what_is_refused() {
     stack.let_take("IngestFunction", "EventsQueueUrl", false).await;
     let body = event("waits", ACCOUNT, "{}");
     stack.send(&body).await;
-    assert_eq!(watched.of_what_stays("EventsWaitAlarm", 4).await, Verdict::Ok, "15 minutes");
-    assert_eq!(watched.of_what_stays("EventsWaitAlarm", 7).await, Verdict::Alarm, "30 minutes");
+    assert_eq!(watched.of_what_stays("EventsWaitAlarm", 3).await, Verdict::Ok, "10 minutes");
+    assert_eq!(watched.of_what_stays("EventsWaitAlarm", 6).await, Verdict::Alarm, "25 minutes");
     stack.let_take("IngestFunction", "EventsQueueUrl", true).await;
     assert_eq!(watched.of_what_stays("FirstAttemptsWaitAlarm", 5).await, Verdict::Ok);
     assert_eq!(watched.of_what_stays("FirstAttemptsWaitAlarm", 11).await, Verdict::Alarm);
