@@ -5,7 +5,7 @@ use domain::attempt::{Posted, Purpose, Settlement, settle};
 use domain::delivery::{Answer, Change, Delivery, Outcome};
 use domain::endpoint::Endpoint;
 use domain::event::Event;
-use domain::limits::{DECISIONS, SILENT_SHARE};
+use domain::limits::DECISIONS;
 use domain::ports::{Bus, Clock, Dice, Metrics, Receiver, Scheduler, WakeUps};
 use domain::webhook::{WebhookRequest, request};
 
@@ -73,8 +73,8 @@ where
                 tracing::warn!(endpoint_id = %endpoint.id, %error, "silence not noted");
             }
         };
-        let (timeout, patience) = (waits.request_timeout, waits.request_timeout / SILENT_SHARE);
-        self.receiver.post_watched(request, timeout, patience, silent).await
+        let timeout = waits.request_timeout;
+        self.receiver.post_watched(request, timeout, waits.patience(), silent).await
     }
 
     async fn commit_and_follow_up(

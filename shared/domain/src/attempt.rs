@@ -10,7 +10,7 @@ use crate::delivery::{
 };
 use crate::endpoint::EndpointState;
 use crate::ids::RetryId;
-use crate::limits::{CLAIM_SLACK_S, COPY_DELAY_S, EARLY_MS};
+use crate::limits::{CLAIM_SLACK_S, COPY_DELAY_S, EARLY_MS, SILENT_AFTER_LEAST_S, SILENT_SHARE};
 use crate::retry::retried;
 use crate::schedule::{RetrySchedule, Roll, Tier};
 use crate::sweep::grace;
@@ -68,6 +68,11 @@ impl Waits {
     /// holds.
     pub fn attempt(&self) -> Duration {
         self.request_timeout + Duration::from_secs(CLAIM_SLACK_S.into())
+    }
+
+    /// The longest that an endpoint may stay silent before it stands apart.
+    pub fn patience(&self) -> Duration {
+        (self.request_timeout / SILENT_SHARE).max(Duration::from_secs(SILENT_AFTER_LEAST_S))
     }
 
     /// When the first copy of the wake-up for the open tier can arrive: the sweeper's after its

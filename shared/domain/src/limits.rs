@@ -102,6 +102,9 @@ pub const REQUEST_TIMEOUT_S: u32 = 30;
 /// that others wait for.
 pub const SILENT_SHARE: u32 = 10;
 
+/// But not before so many seconds, however short a request's time is.
+pub const SILENT_AFTER_LEAST_S: u64 = 1;
+
 /// Longest time to give up a delivery after, in seconds: no longer than a queue keeps a wake-up.
 pub const GIVE_UP_AFTER_MAX_S: u64 = 604_800;
 

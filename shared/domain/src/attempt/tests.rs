@@ -263,3 +263,12 @@ fn a_failure_that_comes_too_late_is_dropped() {
         assert_eq!(settled(&delivery(status, scheduled), &posted(1, Outcome::Timeout)), None);
     }
 }
+
+#[test]
+fn patience_is_a_tenth_of_the_time_and_at_least_a_second() {
+    for (timeout_s, patience_s) in [(30, 3), (20, 2), (5, 1), (1, 1)] {
+        let request_timeout = Duration::from_secs(timeout_s);
+        let waits = Waits { request_timeout, ..WAITS };
+        assert_eq!(waits.patience().as_secs(), patience_s, "{timeout_s}");
+    }
+}
