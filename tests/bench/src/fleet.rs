@@ -106,8 +106,11 @@ impl Fleet {
         let routes: Vec<_> = lines.iter().map(|line| (line.queue, line.arrivals.clone())).collect();
         let Stand { cloud, mut sent, .. } = stand;
         let router = tokio::spawn(async move {
+            // Ends with the router: nobody waits for what is delayed by minutes.
+            let mut delayed = JoinSet::new();
             while let Some(message) = sent.recv().await {
-                route(&routes, message);
+                route(&routes, message, &mut delayed);
+                while delayed.try_join_next().is_some() {}
             }
         });
         Ok(Self { cloud, lines, tally, router, readers })
@@ -133,7 +136,11 @@ impl Fleet {
     }
 }
 
-fn route(routes: &[(&'static str, mpsc::UnboundedSender<String>)], message: Sent) {
+fn route(
+    routes: &[(&'static str, mpsc::UnboundedSender<String>)],
+    message: Sent,
+    delayed: &mut JoinSet<()>,
+) {
     let Some((_, arrivals)) = routes.iter().find(|(queue, _)| *queue == message.queue) else {
         return;
     };
@@ -142,7 +149,7 @@ fn route(routes: &[(&'static str, mpsc::UnboundedSender<String>)], message: Sent
         return;
     }
     let arrivals = arrivals.clone();
-    tokio::spawn(async move {
+    delayed.spawn(async move {
         tokio::time::sleep(Duration::from_secs(message.delay_s)).await;
         let _ = arrivals.send(message.body);
     });
