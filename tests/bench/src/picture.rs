@@ -105,15 +105,15 @@ impl Picture {
     fn curves(&self, below: &str, lines: &[Curve]) -> (f64, String) {
         let frame = Frame::around(lines, self.limit);
         let mut out = frame.axes(&self.unit, below);
-        let mut y = Frame::TOP;
+        let mut y = Frame::TOP + 14.0;
         for (line, color) in lines.iter().zip(COLORS.iter().cycle()) {
             let points: Vec<String> = line.points.iter().map(|point| frame.place(*point)).collect();
             let (points, name) = (points.join(" "), escaped(&line.name));
             let _ = writeln!(
                 out,
                 "<polyline points='{points}' fill='none' stroke='{color}' stroke-width='2'/>\n\
-                 <text x='{}' y='{y}' text-anchor='end' fill='{color}'>{name}</text>",
-                WIDTH - 24.0
+                 <text x='{}' y='{y}' fill='{color}'>{name}</text>",
+                Frame::LEFT + 8.0 // the curves rise to the right
             );
             y += 17.0;
         }
