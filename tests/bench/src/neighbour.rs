@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use cli::bar::Bar;
-use domain::limits::SILENT_SHARE;
+use domain::attempt::Waits;
+use domain::limits::SQS_DELAY_MAX_S;
 use local::Layout;
 
 use crate::customer::{Customers, HANG, OK};
@@ -138,7 +139,7 @@ impl Half {
 
 fn show(findings: &mut Findings, halves: &[Half], timeout_s: f64) {
     // By then all that hang are noted, and ingest has read of it.
-    let known_s = silent_s(timeout_s) + 2.0;
+    let known_s = patience(timeout_s).as_secs_f64() + 2.0;
     let row = |half: &Half| {
         vec![
             Cell::from(half.words()),
@@ -211,7 +212,7 @@ fn reasons(findings: &mut Findings, stand: &Stand, timeout_s: f64) -> anyhow::Re
          healthy half meets, too.",
         first.concurrency, first.batch_size, later.concurrency, later.batch_size
     ));
-    let silent_s = silent_s(timeout_s);
+    let silent_s = patience(timeout_s).as_secs_f64();
     let senders = number(u64::try_from(first.concurrency)?);
     findings.say(format!(
         "*What the limits mean, calculated*: an event to an endpoint that hangs holds a sender for \
@@ -231,16 +232,17 @@ fn reasons(findings: &mut Findings, stand: &Stand, timeout_s: f64) -> anyhow::Re
     Ok(())
 }
 
-/// When an endpoint that does not answer is noted.
-fn silent_s(timeout_s: f64) -> f64 {
-    timeout_s / f64::from(SILENT_SHARE)
+/// How long the sender waits before it notes an endpoint that does not answer.
+fn patience(timeout_s: f64) -> Duration {
+    let request_timeout = Duration::from_secs_f64(timeout_s);
+    Waits { request_timeout, sqs_delay_max_s: SQS_DELAY_MAX_S }.patience()
 }
 
 /// Lambda's and SQS's part, by what is documented of them.
 fn calculated(findings: &mut Findings, stand: &Stand, timeout_s: f64) -> anyhow::Result<()> {
     let first = stand.template.source("sender", SEND)?;
     let timeout_ms = u64::try_from(Duration::from_secs_f64(timeout_s).as_millis())?;
-    let known_ms = timeout_ms / u64::from(SILENT_SHARE);
+    let known_ms = u64::try_from(patience(timeout_s).as_millis())?;
     let senders = u64::try_from(first.concurrency)?;
     let mut rows = Vec::new();
     for rate in [4, 20, 50, 100, 200, 400] {
