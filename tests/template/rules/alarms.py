@@ -94,6 +94,11 @@ def all_alarms(stacks, **parameters):
     return alarms_of(view)
 
 
+def watched(alarms):
+    """What they look at: each metric, and whose."""
+    return {(a["MetricName"], d["Value"]) for a in alarms.values() for d in a["Dimensions"]}
+
+
 @rule(
     "an alarm looks at a metric that exists, of something in this stack",
     misspelt=put(prop("OverdueAlarm", "MetricName"), "OldestOverdu"),
@@ -198,7 +203,6 @@ def reach(stacks):
 )
 def complete(stacks):
     alarms = alarms_of(stacks.prod)
-    seen = {(a["MetricName"], d["Value"]) for a in alarms.values() for d in a["Dimensions"]}
     wanted = {("ApproximateAgeOfOldestMessage", "RejectedQueue.QueueName")}
     wanted |= {
         ("ApproximateNumberOfMessagesVisible", f"{queue}.QueueName")
@@ -215,7 +219,7 @@ def complete(stacks):
         # Those that run by the clock are silent when they fail.
         by_the_clock = {"SweeperFunction": "Sweeps", "DailyFunction": "DailyRuns"}
         wanted.add((by_the_clock.get(function, "Errors"), function))
-    for metric, value in sorted(wanted - seen):
+    for metric, value in sorted(wanted - watched(alarms)):
         yield f"nobody watches {metric} of {value}"
     for name, alarm in alarms.items():
         span = alarm["Period"] * alarm["EvaluationPeriods"]
@@ -262,12 +266,11 @@ def in_time(stacks):
 )
 def causes(stacks):
     alarms = all_alarms(stacks)
-    seen = {(a["MetricName"], d["Value"]) for a in alarms.values() for d in a["Dimensions"]}
     wanted = {("InvocationThrottleCount", "RetryScheduleGroup")}
     wanted |= {("ApproximateNumberOfMessagesNotVisible", f"{q}.QueueName") for q in contract.LANES}
     for function in stacks.prod.of_type("AWS::Lambda::Function"):
         wanted |= {("Errors", function), ("Throttles", function)}
-    for metric, value in sorted(wanted - seen):
+    for metric, value in sorted(wanted - watched(alarms)):
         yield f"nobody can watch {metric} of {value}"
     if len(alarms) - len(alarms_of(stacks.prod)) != CAUSES:
         yield f"CauseAlarms adds other than {CAUSES} alarms"
