@@ -87,15 +87,6 @@ class Deployer:
         summaries = (each for page in pages for each in page["StackResourceSummaries"])
         return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in summaries}
 
-    def function_url(self, function: str) -> str:
-        """The address of a function's URL that works with any client, ends in a slash.
-
-        Its host name would have to be resolved to loopback; this form needs no such thing.
-        """
-        url = self._lambda.get_function_url_config(FunctionName=function)["FunctionUrl"]
-        url_id = url.removeprefix("https://").split(".", 1)[0]
-        return f"{self._endpoint_url}/_aws/lambda-url/{url_id}/"
-
     def _wait_for(self, name: str) -> None:
         waiter = self._cloudformation.get_waiter("stack_create_complete")
         try:

@@ -12,8 +12,8 @@ DIR/logs/<function>.log holds what the functions write; DIR/tmp is scratch space
 DIR/needed.jsonl names the policy statements that were needed (judge.py). The emulator's own log
 goes to stderr.
 
-Two things that MiniStack lacks are added: SQS's figures in CloudWatch (figures.py), and a Scheduler
-that throttles when it is told to (throttle.py).
+Three things that MiniStack lacks are added: SQS's figures in CloudWatch (figures.py), a Scheduler
+that throttles when it is told to (throttle.py), and function URLs that lead somewhere (urls.py).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from pathlib import Path
 import figures
 import judge
 import throttle
+import urls
 
 REGION = "us-east-1"
 
@@ -57,6 +58,7 @@ def main() -> None:
     import_and_adjust_ministack(options.dir / "logs")
     figures.install()
     throttle.install()
+    urls.install(endpoint_url)
     if options.judge:
         judge.install(options.dir / "needed.jsonl")
     threading.Thread(target=control, args=(endpoint_url, options.dir), daemon=True).start()
@@ -211,7 +213,6 @@ class Answers:
         what = {
             "deploy": deployer.deploy,
             "invoke": deployer.invoke,
-            "function_url": deployer.function_url,
             "resources": deployer.resources,
             "throttle_schedules": throttle.schedules,
         }

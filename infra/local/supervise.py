@@ -2,7 +2,8 @@
 
 Starts the emulator, deploys the template, has the CLI make an operator key and run the demo,
 writes .local/stack.json, and ticks the sweeper every 2 s until Ctrl-C or SIGTERM. Then everything
-is taken down. The launcher (src/main.rs) has made the environment that this is run with.
+is taken down. Without a template it is the emulator alone, for `sam deploy`. The launcher
+(src/main.rs) has made the environment that this is run with.
 """
 
 from __future__ import annotations
@@ -15,26 +16,17 @@ import queue
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
+from parts import DEMO_FAILED, STACK_FAILED, Demo, Emulator, Failed
 from state import State
 
 REGION = "us-east-1"
-FIRST_PORT = 4566
 TICK_S = 2
 DEMO_DEADLINE_S = 60
-END_DEADLINE_S = 5
 
-# Exit codes, listed with the others in `cargo local --help`.
-PORT_TAKEN, STACK_FAILED, DEMO_FAILED, INTERRUPTED_EARLY = 4, 7, 9, 130
-
-
-class Failed(Exception):
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+INTERRUPTED_EARLY = 130  # exit code
 
 
 class Interrupted(Exception):
@@ -51,7 +43,8 @@ def main() -> int:
     state.clean(lock)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
-    stack = LocalStack(options, state, lock)
+    kind = LocalStack if options.template else EmptyEmulator
+    stack = kind(options, state, lock)
     try:
         stack.up()
         stack.run(when_ready)
@@ -59,7 +52,7 @@ def main() -> int:
         say(str(failure))
         return failure.code
     except Interrupted:
-        print("\ntaking the local stack down", flush=True)
+        print(f"\ntaking the {kind.NAME} down", flush=True)
         return 0 if stack.is_ready else INTERRUPTED_EARLY
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -71,9 +64,9 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", type=Path, required=True, help="the clone's .local")
-    parser.add_argument("--stack-name", required=True)
-    parser.add_argument("--template", type=Path, required=True)
-    parser.add_argument("--binaries", type=Path, required=True)
+    parser.add_argument("--template", type=Path, help="to deploy; without, nothing is")
+    parser.add_argument("--stack-name")
+    parser.add_argument("--binaries", type=Path)
     parser.add_argument("--param", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--port", type=int)
     parser.add_argument("--no-demo", action="store_true")
@@ -89,21 +82,66 @@ def say(message: str) -> None:
     print(f"cargo local: {message}", file=sys.stderr, flush=True)
 
 
-class LocalStack:
+class EmptyEmulator:
+    """The emulator alone, with nothing deployed to it."""
+
+    NAME = "emulator"
+
     def __init__(self, options: argparse.Namespace, state: State, lock) -> None:
         self._options = options
         self._state = state
         self._lock = lock
         self._events: queue.Queue[str] = queue.Queue()
         self._emulator: Emulator | None = None
-        self._demo: Demo | None = None
-        self._tick_trouble = ""
         self.is_ready = False
 
     def up(self) -> None:
-        print("starting the emulator and deploying template.yaml", flush=True)
         self._emulator = Emulator(self._options, self._events)
         self._record()
+
+    def run(self, when_ready) -> None:
+        self.is_ready = True
+        print(
+            f"The emulator is up at {self._emulator.endpoint_url}, and empty. For a terminal that is"
+            " to see it in place of AWS:\n\n"
+            f"  export AWS_ENDPOINT_URL={self._emulator.endpoint_url} AWS_REGION={REGION}"
+            " AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test; unset AWS_PROFILE\n\n"
+            "infra/deploy.md goes on from there. It is taken down, with all that is on it, by "
+            + self._taken_down_by(),
+            flush=True,
+        )
+        when_ready(self._options.state)
+        self._events.get()  # There is but one: that it has ended.
+        raise Failed(STACK_FAILED, self._emulator.last_words())
+
+    def down(self) -> None:
+        for part in self._parts():
+            part.end()
+        self._state.forget(self._lock)
+
+    def _parts(self) -> list:
+        return [self._emulator] if self._emulator else []
+
+    def _record(self) -> None:
+        self._state.record(self._lock, [part.pid for part in self._parts()])
+
+    def _taken_down_by(self) -> str:
+        return "cargo local down" if self._options.detach else "Ctrl-C"
+
+
+class LocalStack(EmptyEmulator):
+    """Our template on the emulator, and the demo."""
+
+    NAME = "local stack"
+
+    def __init__(self, options: argparse.Namespace, state: State, lock) -> None:
+        super().__init__(options, state, lock)
+        self._demo: Demo | None = None
+        self._tick_trouble = ""
+
+    def up(self) -> None:
+        print("starting the emulator and deploying template.yaml", flush=True)
+        super().up()
         outputs = self._emulator.ask(
             "deploy",
             name=self._options.stack_name,
@@ -111,12 +149,11 @@ class LocalStack:
             binaries=str(self._options.binaries),
             parameters=dict(each.split("=", 1) for each in self._options.param),
         )
-        api = outputs.get("ApiFunction")
         self._sweeper = outputs.get("SweeperFunction")
         self._stack = {
             "endpoint_url": self._emulator.endpoint_url,
             "region": REGION,
-            "api_url": self._emulator.ask("function_url", function=api) if api else None,
+            "api_url": outputs.get("ApiUrl"),
             "operator_key": None,
             "stack_name": self._options.stack_name,
             "outputs": outputs,
@@ -148,11 +185,8 @@ class LocalStack:
             else:
                 raise Failed(STACK_FAILED, self._emulator.last_words())
 
-    def down(self) -> None:
-        for part in (self._demo, self._emulator):
-            if part is not None:
-                part.end()
-        self._state.forget(self._lock)
+    def _parts(self) -> list:
+        return ([self._demo] if self._demo else []) + super()._parts()
 
     def _next_event(self, deadline: float | None) -> str:
         while deadline is None or time.monotonic() < deadline:
@@ -185,7 +219,7 @@ class LocalStack:
             + f"\n  logs          {self._options.state}/emulator.log, one file per function in"
             + f" {self._options.state}/logs/"
             + "\n  taken down by "
-            + ("cargo local down" if self._options.detach else "Ctrl-C"),
+            + self._taken_down_by(),
             flush=True,
         )
 
@@ -213,107 +247,7 @@ class LocalStack:
         return environment
 
     def _pids(self) -> list[int]:
-        children = [part.pid for part in (self._emulator, self._demo) if part is not None]
-        return [os.getpid(), *children]
-
-    def _record(self) -> None:
-        self._state.record(self._lock, self._pids()[1:])
-
-
-class Emulator:
-    """emulator.py as a child, asked one thing at a time. It ends when we do."""
-
-    def __init__(self, options: argparse.Namespace, events: queue.Queue[str]) -> None:
-        self._log = options.state / "emulator.log"
-        port = ["--port", str(options.port)] if options.port else ["--port-from", str(FIRST_PORT)]
-        script = Path(__file__).with_name("emulator.py")
-        with open(self._log, "w") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, str(script), "--dir", str(options.state), *port],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-            )
-        self.pid = self._process.pid
-        self._answers: queue.Queue[dict | None] = queue.Queue()
-        threading.Thread(target=self._read, args=(events,), daemon=True).start()
-        ready = self._answers.get()
-        if ready is None:
-            raise Failed(*self._why_not_started(options.port))
-        self.endpoint_url: str = ready["ready"]
-
-    def ask(self, what: str, **arguments):
-        if self._process.poll() is None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.write(json.dumps({"id": 0, "do": what, **arguments}) + "\n")
-                self._process.stdin.flush()
-        answer = self._answers.get()
-        if answer is None:
-            raise Failed(STACK_FAILED, self.last_words())
-        if "error" in answer:
-            raise Failed(STACK_FAILED, answer["error"])
-        return answer["ok"]
-
-    def last_words(self) -> str:
-        return f"the emulator has ended, and its state with it; see {self._log}"
-
-    def end(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        end(self._process)
-
-    def _read(self, events: queue.Queue[str]) -> None:
-        for line in self._process.stdout:
-            self._answers.put(json.loads(line))
-        self._answers.put(None)
-        events.put("emulator ended")
-
-    def _why_not_started(self, port: int | None) -> tuple[int, str]:
-        if self._process.wait() == PORT_TAKEN:
-            return PORT_TAKEN, f"port {port or f'{FIRST_PORT} and those after it'} is taken"
-        lines = self._log.read_text(errors="replace").splitlines()[-8:]
-        return STACK_FAILED, "\n".join(["the emulator did not start:", *lines])
-
-
-class Demo:
-    """`webhooks demo run`: its lines are passed on, but for READY."""
-
-    def __init__(
-        self, command: list[str], environment: dict[str, str], events: queue.Queue[str]
-    ) -> None:
-        self._process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,  # it ends when this closes, however we end
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.pid = self._process.pid
-        threading.Thread(target=self._read, args=(events,), daemon=True).start()
-
-    def _read(self, events: queue.Queue[str]) -> None:
-        for line in self._process.stdout:
-            if line.strip() == "READY":
-                events.put("demo ready")
-            else:
-                print(line, end="", flush=True)
-        events.put("demo ended")
-
-    def end(self) -> None:
-        self._process.terminate()
-        end(self._process)
-
-
-def end(process: subprocess.Popen) -> None:
-    try:
-        process.wait(END_DEADLINE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        return [os.getpid(), *(part.pid for part in self._parts())]
 
 
 def detach():

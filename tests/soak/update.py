@@ -3,13 +3,12 @@
     python3 tests/soak/update.py --sam .local/sam/bin/sam [--events 2000] [--seconds 60] [--built]
 
 Everything on the emulator (infra/local/emulator.py), by infra/samconfig.toml, stage dev but for
-what the emulator needs: Stage local, so that a receiver on loopback may be called, and the
-processor of this machine. While events flow to EventsQueue, the stack is updated: another code
+what the emulator needs: Stage local, so that a receiver on loopback may be called. While events flow to EventsQueue, the stack is updated: another code
 for each function, and other settings of the sender and of a queue. At the end the ids that were
 sent are compared with those that arrived; it fails if one is missing. Then `sam delete`.
 
-With --built it deploys what `sam build` left in .aws-sam/build (built for this machine:
-`sam build --parameter-overrides Architecture=x86_64`); without, what cargo left in target/debug.
+With --built it deploys what `sam build` left in .aws-sam/build, for the processor that was built
+for, if this machine can run that (infra/deploy.md, on rehearsing); without, a debug build.
 Run by the Python of .local/venv, which `cargo local` makes.
 """
 
@@ -18,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import shutil
 import subprocess
@@ -39,11 +37,10 @@ from kill import Customer, Stack, event_id, send  # noqa: E402
 
 REGION = "us-east-1"
 NAME = "rackwave-webhooks-dev"
-ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+PROCESSORS = {0x3E: "x86_64", 0xB7: "arm64"}  # ELF's e_machine
 PARAMETERS = {
     "Stage": "local",
     "AllowInsecureTargets": "true",
-    "Architecture": ARCHITECTURE,
     "RetryDelaysSeconds": "2,4,6,8",
     "GiveUpAfterSeconds": "600",
     "SqsDelayMaxSeconds": "3",
@@ -67,12 +64,6 @@ class Emulator:
         )  # fmt: skip
         self.url = json.loads(self.process.stdout.readline())["ready"]
 
-    def function_url(self, function: str) -> str:
-        request = {"id": 1, "do": "function_url", "function": function}
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())["ok"]
-
     def end(self) -> None:
         self.process.stdin.close()
         self.process.wait(30)
@@ -81,8 +72,9 @@ class Emulator:
 class Sam:
     """`sam`, with everything it calls on the emulator."""
 
-    def __init__(self, command: str, url: str, home: Path) -> None:
+    def __init__(self, command: str, url: str, home: Path, processor: str) -> None:
         self.command = shutil.which(command) or sys.exit(f"no sam at {command}")
+        self.parameters = PARAMETERS | {"Architecture": processor}
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         self.environment = kept | {
             "HOME": str(home),
@@ -94,7 +86,7 @@ class Sam:
         }
 
     def deploy(self, template: Path) -> None:
-        overrides = [f"{name}={value}" for name, value in PARAMETERS.items()]
+        overrides = [f"{name}={value}" for name, value in self.parameters.items()]
         self.run(
             "deploy", "--config-file", str(CLONE / "infra/samconfig.toml"), "--config-env", "dev",
             "--template-file", str(template), "--region", REGION,
@@ -128,6 +120,23 @@ def assembled(binaries: Path, to: Path) -> Path:
     return template
 
 
+def processor_of(template: Path) -> str:
+    """What the functions are built for; ends everything if this machine cannot run that."""
+    body = yaml.load(template.read_text(), TemplateLoader)
+    function = next(iter(functions_of(body)))
+    program = template.parent / body["Resources"][function]["Properties"]["CodeUri"] / "bootstrap"
+    with open(program, "rb") as file:
+        processor = PROCESSORS[int.from_bytes(file.read(20)[18:], "little")]
+    try:
+        # Outside Lambda it says so and ends; an emulator that lacks a library ends with 255.
+        status = subprocess.run([program], env={}, capture_output=True, timeout=60).returncode
+    except OSError:
+        status = 255
+    if status == 255:
+        sys.exit(f"this machine does not run {processor}; infra/deploy.md says what to install")
+    return processor
+
+
 def changed(template: Path, to: Path) -> Path:
     """The same stack with other settings, and other bytes behind each function."""
     shutil.copytree(template.parent, to)
@@ -157,7 +166,7 @@ def described(emulator: Emulator, to: Path) -> Path:
     told = {
         "endpoint_url": emulator.url,
         "region": REGION,
-        "api_url": emulator.function_url(outputs["ApiFunction"]),
+        "api_url": outputs["ApiUrl"],
         "operator_key": None,
         "outputs": outputs,
         "pids": [emulator.process.pid],
@@ -196,11 +205,17 @@ def main() -> int:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     built = CLONE / ".aws-sam" / "build" / "template.yaml"
+    print("== cargo build", flush=True)
+    functions = [] if options.built else [each.name for each in (CLONE / "functions").iterdir()]
+    wanted = [f"--package={name}" for name in ("cli", *functions)]
+    subprocess.run(["cargo", "build", "--quiet", *wanted], cwd=CLONE, check=True)
     if not options.built:
         built = assembled(CLONE / "target" / "debug", work / "built")
+    processor = processor_of(built)
     emulator = Emulator(work)
     try:
-        return journey(options, emulator, Sam(options.sam, emulator.url, work), built, work)
+        sam = Sam(options.sam, emulator.url, work, processor)
+        return journey(options, emulator, sam, built, work)
     finally:
         emulator.end()
 
@@ -231,6 +246,7 @@ def journey(options, emulator: Emulator, sam: Sam, built: Path, work: Path) -> i
     seen = {event for event, _attempt, status in customer.posts if status == 200}
     missing = {event_id("acct_update", name) for name in names} - seen
     figures = {
+        "processor": sam.parameters["Architecture"],
         "sent": len(names),
         "missing": len(missing),
         "posts": len(customer.posts),

@@ -79,11 +79,12 @@ impl StackSpec {
         self
     }
 
-    /// For `supervise.py`: `--stack-name`, `--template`, and a `--param` each.
+    /// For `supervise.py`: `--stack-name`, `--template`, `--binaries`, and a `--param` each.
     #[must_use]
     pub fn as_arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["--stack-name".into(), self.name.clone().into()];
         arguments.extend(["--template".into(), self.template.clone().into()]);
+        arguments.extend(["--binaries".into(), self.binaries.clone().into()]);
         for (name, value) in &self.parameters {
             arguments.extend(["--param".into(), format!("{name}={value}").into()]);
         }
@@ -112,8 +113,6 @@ pub struct Stack {
     pub name: String,
     /// Section 4.6 of the design.
     pub outputs: BTreeMap<String, String>,
-    /// Of the API, once the template has an `ApiFunction`; ends in a slash.
-    pub api_url: Option<String>,
 }
 
 impl Stack {
@@ -201,12 +200,7 @@ impl Emulator {
             "binaries": spec.binaries,
             "parameters": spec.parameters,
         }))?;
-        let outputs = texts(&outputs);
-        let api_url = match outputs.get("ApiFunction") {
-            Some(function) => Some(self.function_url(function)?),
-            None => None,
-        };
-        Ok(Stack { name: spec.name.clone(), outputs, api_url })
+        Ok(Stack { name: spec.name.clone(), outputs: texts(&outputs) })
     }
 
     /// Invokes a function (a name from the outputs), waits, and returns its answer.
@@ -243,11 +237,6 @@ impl Emulator {
     /// [`Error::Stack`] if there is no such stack.
     pub fn resources(&self, stack: &str) -> Result<BTreeMap<String, String>, Error> {
         Ok(texts(&self.ask(json!({"do": "resources", "name": stack}))?))
-    }
-
-    fn function_url(&self, function: &str) -> Result<String, Error> {
-        let url = self.ask(json!({"do": "function_url", "function": function}))?;
-        Ok(url.as_str().unwrap_or_default().to_owned())
     }
 
     fn ask(&self, mut request: Value) -> Result<Value, Error> {

@@ -11,6 +11,8 @@ an emulator of AWS, a demo receiver, a sample event. Nothing but loopback is cal
 
 usage: cargo local [flags]     start, and stay up until Ctrl-C
        cargo local down        take down what was started with --detach
+       cargo local emulator    the emulator alone, for `sam deploy`: see infra/deploy.md
+                               (with --port and --detach, if wanted)
 
   --retry-delays 2,4,6,8  seconds before attempts 2 to 5 (RetryDelaysSeconds)
   --give-up-after 90      seconds until a delivery is marked failed (GiveUpAfterSeconds)
@@ -43,6 +45,8 @@ const FIXED: [&str; 2] = ["Stage", "Architecture"];
 pub enum Request {
     /// Start the stack.
     Up(Up),
+    /// Start the emulator alone, with none of the parameters.
+    Emulator(Up),
     /// End the one that runs.
     Down,
     /// Print [`HELP`].
@@ -80,7 +84,7 @@ impl Default for Up {
 /// [`Error::Usage`] naming the word that is not understood.
 pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Request, Error> {
     let mut up = Up::default();
-    let mut down = false;
+    let mut command = None;
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let (flag, attached) = match argument.split_once('=') {
@@ -107,14 +111,17 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Request, Err
             "--release" => up.profile = Profile::Release,
             "--detach" => up.detach = true,
             "--help" | "-h" | "help" => return Ok(Request::Help),
-            "down" => down = true,
+            "down" | "emulator" if command.is_none() => command = Some(flag),
             _ => return Err(unknown(&argument)),
         }
     }
-    match (down, up == Up::default()) {
-        (false, _) => Ok(Request::Up(up)),
-        (true, true) => Ok(Request::Down),
-        (true, false) => Err(usage("`down` takes no flags")),
+    let bare = Up { port: up.port, detach: up.detach, ..Up::default() };
+    match command.as_deref() {
+        None => Ok(Request::Up(up)),
+        Some("emulator") if up == bare => Ok(Request::Emulator(up)),
+        Some("emulator") => Err(usage("`emulator` takes no flags but --port and --detach")),
+        Some(_) if up == Up::default() => Ok(Request::Down),
+        Some(_) => Err(usage("`down` takes no flags")),
     }
 }
 
@@ -214,6 +221,9 @@ Resources:
         assert!(up("--no-demo --detach").detach);
         assert_eq!(parse(["down".to_owned()]).ok(), Some(Request::Down));
         assert_eq!(parse(["--help".to_owned()]).ok(), Some(Request::Help));
+        let words = ["emulator", "--port", "5000"].map(str::to_owned);
+        let emulator = Up { port: Some(5000), ..Up::default() };
+        assert_eq!(parse(words).ok(), Some(Request::Emulator(emulator)));
     }
 
     #[test]
@@ -248,6 +258,9 @@ Resources:
                 "parameter RetryDelaysSeconds is given twice",
             ),
             ("down --detach", "`down` takes no flags"),
+            ("down emulator", "emulator is not a flag of cargo local"),
+            ("emulator --release", "`emulator` takes no flags but --port and --detach"),
+            ("--param A=b emulator", "`emulator` takes no flags but --port and --detach"),
         ] {
             assert_eq!(refused(line), message);
         }

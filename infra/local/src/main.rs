@@ -4,7 +4,6 @@ use std::env;
 use std::fs;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::thread;
 
@@ -33,7 +32,20 @@ fn run(request: Request) -> Result<ExitCode, Error> {
             state(&layout, &python.command, "down")
         }
         Request::Up(up) => start(&layout, &up),
+        Request::Emulator(up) => start_emulator(&layout, &up),
     }
+}
+
+/// Nothing is built: what is deployed to it, `sam build` makes.
+fn start_emulator(layout: &Layout, up: &Up) -> Result<ExitCode, Error> {
+    let python =
+        checks::all(layout.root(), up.port, checks::DISK_LATER_GB).map_err(Error::Machine)?;
+    let free = state(layout, &python.command, "check")?;
+    if free != ExitCode::SUCCESS {
+        return Ok(free);
+    }
+    let venv = venv::ensure(layout, say)?;
+    become_supervisor(layout, up, &venv, None)
 }
 
 fn start(layout: &Layout, up: &Up) -> Result<ExitCode, Error> {
@@ -54,7 +66,12 @@ fn start(layout: &Layout, up: &Up) -> Result<ExitCode, Error> {
         (binaries, venv.join())
     });
     let venv = venv.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    become_supervisor(layout, up, &venv?, &binaries?)
+    let (venv, binaries) = (venv?, binaries?);
+    let mut spec = StackSpec::new(layout, "webhooks-local", &binaries);
+    for (name, value) in &up.parameters {
+        spec = spec.with(name, value.as_str());
+    }
+    become_supervisor(layout, up, &venv, Some(&spec))
 }
 
 fn is_first_start(layout: &Layout, profile: Profile) -> bool {
@@ -100,23 +117,17 @@ fn become_supervisor(
     layout: &Layout,
     up: &Up,
     venv: &Venv,
-    binaries: &Path,
+    stack: Option<&StackSpec>,
 ) -> Result<ExitCode, Error> {
     let mut command = Command::new(venv.python());
     command
         .arg(layout.script("supervise.py"))
         .arg("--state")
         .arg(layout.state())
-        .arg("--binaries")
-        .arg(binaries)
         .args(up.port.map(|port| format!("--port={port}")))
         .args((!up.demo).then_some("--no-demo"))
-        .args(up.detach.then_some("--detach"));
-    let mut spec = StackSpec::new(layout, "webhooks-local", binaries);
-    for (name, value) in &up.parameters {
-        spec = spec.with(name, value.as_str());
-    }
-    command.args(spec.as_arguments());
+        .args(up.detach.then_some("--detach"))
+        .args(stack.into_iter().flat_map(StackSpec::as_arguments));
     let error = environment::loopback_only(&mut command).exec();
     Err(Error::Stack(format!("{} could not be run: {error}", venv.python().display())))
 }

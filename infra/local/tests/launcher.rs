@@ -172,6 +172,16 @@ fn builds_then_becomes_the_supervisor_without_the_shells_aws_settings() {
     assert!(cargo.contains("HTTPS_PROXY"), "downloads may need it: {cargo}");
 }
 
+#[test]
+fn an_emulator_alone_is_supervised_with_nothing_built_or_deployed() {
+    let machine = Machine::new("emulator").ready();
+    let run = machine.run(&["emulator", "--detach"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.lines().any(|line| line.ends_with("--detach")), "{}", run.stdout);
+    assert!(!run.stdout.contains("--template"), "{}", run.stdout);
+    assert!(!machine.clone_path("cargo-was-told").exists(), "{}", run.stderr);
+}
+
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("its address").port()

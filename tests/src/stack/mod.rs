@@ -122,7 +122,7 @@ impl Stack {
         let scope = scope.parse().expect("a scope");
         let record = ApiKeyRecord::new(&key, scope, aws::clock::SystemClock.now());
         self.store.create_api_key(&record).await.expect("created");
-        let url = self.outputs.api_url.clone().expect("the template has an API");
+        let url = self.outputs.output("ApiUrl").to_owned();
         ApiClient { url, key: Some(key.reveal().to_owned()) }
     }
 
