@@ -1,5 +1,11 @@
 //! `webhooks keys`.
 
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
 use clap::Subcommand;
 use domain::api_key::{ApiKey, ApiKeyRecord, Scope};
 use domain::ports::Clock;
@@ -13,7 +19,8 @@ use crate::stack::{Stack, Target};
 pub enum Keys {
     /// Make a key; it is shown this once.
     #[command(
-        after_help = "Example:\n  webhooks keys create --scope account:acct_42 --name dashboard"
+        after_help = "Examples:\n  webhooks keys create --scope account:acct_42 --name dashboard\n  \
+                      webhooks keys create --scope operator --out key --stack rackwave-webhooks"
     )]
     Create {
         /// `operator`, `account:ID` or `product:NAME`.
@@ -22,6 +29,10 @@ pub enum Keys {
         /// Your own word for it.
         #[arg(long, value_parser = name)]
         name: Option<String>,
+        /// A new file for the key, readable by you alone, rather than the screen; `--key-file`
+        /// takes it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// All keys, by what is kept of them.
     #[command(after_help = "Example:\n  webhooks keys list")]
@@ -46,7 +57,7 @@ fn name(text: &str) -> Result<String, String> {
 impl Keys {
     pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
         match self {
-            Self::Create { scope, name } => create(on, scope, name, json).await,
+            Self::Create { scope, name, out } => create(on, scope, name, out, json).await,
             Self::List => list(on, json).await,
             Self::Revoke { id } => revoke(on, &id, json).await,
         }
@@ -70,16 +81,36 @@ async fn create(
     on: &Target,
     scope: Scope,
     name: Option<String>,
+    out: Option<PathBuf>,
     json: bool,
 ) -> anyhow::Result<bool> {
-    let (key, record) = make(&on.open().await?, scope, name).await?;
+    let stack = on.open().await?;
+    let Some(path) = out else {
+        let (key, record) = make(&stack, scope, name).await?;
+        if json {
+            output::json(&json!({"id": record.id, "key": key.reveal()}));
+        } else {
+            output::list(&[("id", plain(&record.id)), ("key", plain(key.reveal()))]);
+            output::say!("The key is not shown again.");
+        }
+        return Ok(true);
+    };
+    // The file first: a key that could not be kept would open the API for nobody's use.
+    let mut file = private(&path).with_context(|| path.display().to_string())?;
+    let made = make(&stack, scope, name).await.inspect_err(|_| drop(fs::remove_file(&path)));
+    let (key, record) = made?;
+    writeln!(file, "{}", key.reveal()).with_context(|| path.display().to_string())?;
     if json {
-        output::json(&json!({"id": record.id, "key": key.reveal()}));
+        output::json(&json!({"id": record.id, "file": path}));
     } else {
-        output::list(&[("id", plain(&record.id)), ("key", plain(key.reveal()))]);
-        output::say!("The key is not shown again.");
+        output::list(&[("id", plain(&record.id)), ("file", plain(path.display()))]);
     }
     Ok(true)
+}
+
+/// A new file that only its owner reads.
+fn private(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 async fn list(on: &Target, json: bool) -> anyhow::Result<bool> {

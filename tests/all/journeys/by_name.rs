@@ -1,6 +1,8 @@
 //! The CLI on a stack that it finds by its name, as ops use it on AWS: CloudFormation says where
 //! everything is, the log is CloudWatch's, and the API is called over TLS with a key.
 
+use std::os::unix::fs::PermissionsExt;
+
 use domain::delivery::Status;
 use serde_json::{Value, json};
 use tests::stack::{Cli, Customer, Stack, until};
@@ -95,8 +97,15 @@ async fn what_is_missing_is_said() {
     let cli = Cli::by_name(&stack).await;
     let key = cli.json(&["keys", "create", "--scope", "operator"]).1["key"].clone();
     let file = std::env::temp_dir().join(format!("webhooks-{}.key", std::process::id()));
-    std::fs::write(&file, format!("{}\n", key.as_str().expect("a key"))).expect("written");
-    let from_file = [&report[..], &["--key-file", file.to_str().expect("text")]].concat();
+    let path = file.to_str().expect("text");
+    let to_file = ["keys", "create", "--scope", "operator", "--out", path];
+    let (code, made) = cli.json(&to_file);
+    assert_eq!((code, &made["file"], &made["key"]), (0, &json!(path), &Value::Null));
+    let mode = std::fs::metadata(&file).expect("written").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "for its owner alone");
+    let (code, said) = complained(&cli, &to_file);
+    assert!(code == Some(3) && said.contains("File exists"), "{code:?} {said}");
+    let from_file = [&report[..], &["--key-file", path]].concat();
 
     let cli = cli.with("WEBHOOKS_API_KEY", "");
     let (code, said) = complained(&cli, &report);
