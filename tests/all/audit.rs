@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::audit::{Finding, Stage};
 use domain::delivery::Status;
 use domain::ids::DeliveryId;
+use domain::limits::AUDIT_AGE_S;
 use domain::metric::Metric;
 use tests::world::World;
 
@@ -33,10 +34,18 @@ fn first_id(world: &World) -> DeliveryId {
     world.state().deliveries.keys().next().expect("there is one").clone()
 }
 
+/// Asks for an audit of all there is, as one in fifteen days would see it: past the queues.
+fn ask(world: &World) {
+    world.ask_for_an_audit();
+    let mut state = world.state();
+    let asked = state.audit.as_mut().expect("asked for");
+    asked.started_at = asked.started_at + Duration::from_secs(AUDIT_AGE_S);
+}
+
 /// Runs the audit to its end, and sweeps until what it found is delivered.
 #[track_caller]
 fn check(world: &World, expected: &[Finding]) {
-    world.ask_for_an_audit();
+    ask(world);
     let audited = world.audit().expect("asked for");
     assert!(audited.finished);
     let audit = world.state().audit.clone().expect("on record");
@@ -52,7 +61,7 @@ fn check(world: &World, expected: &[Finding]) {
         assert_eq!(status, Some(Status::Succeeded), "put back to work");
     }
     drop(state);
-    world.ask_for_an_audit();
+    ask(world);
     assert_eq!(world.audit().expect("asked for").unexplained, 0, "the next one finds nothing");
 }
 
@@ -127,6 +136,15 @@ fn the_weekly_one_looks_at_what_no_queue_can_still_hold() {
 }
 
 #[test]
+fn a_younger_one_tells_the_alarm_nothing() {
+    let world = delivered(&["a"]);
+    world.accept(&event("b", "acct_42", "{}"));
+    world.ask_for_an_audit();
+    assert_eq!(world.audit().expect("asked for").unexplained, 1, "its wake-up is in a queue");
+    assert!(world.state().metrics.is_empty());
+}
+
+#[test]
 fn killed_anywhere_it_counts_and_mends_everything() {
     for point in 0.. {
         let world = delivered(&["a", "b", "c", "d"]);
@@ -135,7 +153,7 @@ fn killed_anywhere_it_counts_and_mends_everything() {
         world.state().deliveries.remove(&ids[2]);
         world.accept(&event("e", "acct_42", "{}"));
         world.state().queued.clear();
-        world.ask_for_an_audit();
+        ask(&world);
         world.fuse().blow_at(Some(point));
         world.audit();
         let killed = world.fuse().is_blown();
@@ -163,7 +181,7 @@ fn killed_anywhere_it_counts_and_mends_everything() {
 fn two_runs_at_once_count_nothing_twice() {
     let world = delivered(&["a", "b"]);
     world.state().deliveries.clear();
-    world.ask_for_an_audit();
+    ask(&world);
     // The other run is faster, all the way.
     let other = world.clone();
     world.before("audits.scan_events", move |state| {

@@ -107,7 +107,7 @@ where
             let found = !page.findings.is_empty();
             page.findings.iter().for_each(|finding| tracing::error!(%finding, "unexplained"));
             audit.found(page.findings);
-            if audit.finished_at().is_some() {
+            if audit.finished_at().is_some() && audit.is_past_the_queues(self.retention) {
                 // Told before it is written: rather twice than never.
                 self.metrics.tell(Metric::Unexplained, audit.unexplained);
             }

@@ -23,7 +23,8 @@ const LOOK: Duration = Duration::from_millis(500);
 #[command(after_help = "Example:\n  webhooks audit --older-than 1h")]
 pub struct Audit {
     /// Look at what is at least this old, such as 15d, 12h, 30m, 0s. Younger than the usual 15d (or
-    /// RetentionDays less a day), what merely waits its turn in a queue is counted, too.
+    /// RetentionDays less a day), what merely waits its turn in a queue is counted, too, and woken
+    /// now; the alarm is not told.
     #[arg(long, value_name = "AGE", value_parser = age)]
     older_than: Option<Duration>,
 }
@@ -113,18 +114,23 @@ fn describe(done: &Record) {
     }
 }
 
+/// Whether what was found may still have a message in a queue.
+pub fn looked_at_young(audit: &Record) -> bool {
+    let queues_are_past = audit.started_at - Duration::from_secs(AUDIT_AGE_S);
+    audit.cutoff.is_some_and(|cutoff| cutoff > queues_are_past)
+}
+
 /// What the figures do not say by themselves.
 fn hint(done: &Record) -> Option<String> {
-    let queues_are_past = done.started_at - Duration::from_secs(AUDIT_AGE_S);
     if done.checked == 0 {
         let words = "Nothing was old enough to look at, so this says nothing; --older-than \
             looks at younger records.";
         Some(words.to_owned())
-    } else if done.unexplained > 0 && done.cutoff.is_some_and(|cutoff| cutoff > queues_are_past) {
+    } else if done.unexplained > 0 && looked_at_young(done) {
         let days = AUDIT_AGE_S / 86_400;
         Some(format!(
             "Records younger than {days} days were looked at, and queues keep messages for 14: what \
-             is named may still have a message in a queue."
+             is named may still have a message in a queue. The alarm was not told."
         ))
     } else {
         None

@@ -1,7 +1,8 @@
 //! `webhooks redrive`.
 
-use aws::sqs::Queues;
+use aws::sqs::{Depth, Queues};
 use clap::Args;
+use domain::limits::DEAD_LETTER_HIDDEN_S;
 use domain::ports::{DeadLetters as _, Dlq};
 use serde_json::json;
 
@@ -68,7 +69,12 @@ impl Redrive {
             rows.push((from, to, there, moved));
         }
         if json {
-            let row = |(from, to, there, moved): &(&str, &str, u64, Moved)| json!({"queue": from, "to": to, "messages": there, "moved": moved.moved, "failed": moved.failed});
+            let row = |(from, to, there, moved): &(&str, &str, Depth, Moved)| {
+                json!({
+                    "queue": from, "to": to, "messages": there.visible,
+                    "in_flight": there.in_flight, "moved": moved.moved, "failed": moved.failed,
+                })
+            };
             let rows: Vec<_> = rows.iter().map(row).collect();
             output::json(&json!({"dry_run": !self.yes, "queues": rows}));
         } else {
@@ -77,18 +83,25 @@ impl Redrive {
         Ok(rows.iter().all(|(_, _, _, moved)| moved.failed == 0))
     }
 
-    fn describe(&self, rows: &[(&str, &str, u64, Moved)]) {
-        let cells = |(from, to, there, moved): &(&str, &str, u64, Moved)| {
+    fn describe(&self, rows: &[(&str, &str, Depth, Moved)]) {
+        let cells = |(from, to, there, moved): &(&str, &str, Depth, Moved)| {
             let done = match self.yes {
                 true => format!("{} moved, {} failed", moved.moved, moved.failed),
                 false => "-".to_owned(),
             };
-            vec![plain(from), plain(there), plain(to), plain(done)]
+            vec![plain(from), plain(there.visible), plain(there.in_flight), plain(to), plain(done)]
         };
         let rows_of_cells: Vec<_> = rows.iter().map(cells).collect();
-        output::table(&["FROM", "MESSAGES, ABOUT", "TO", "DONE"], &rows_of_cells);
-        if !self.yes && rows.iter().any(|(_, _, there, _)| *there > 0) {
+        let titles = ["FROM", "MESSAGES, ABOUT", "IN FLIGHT", "TO", "DONE"];
+        output::table(&titles, &rows_of_cells);
+        if !self.yes && rows.iter().any(|(_, _, there, _)| there.visible > 0) {
             output::say!("\nNothing was moved. To move them: webhooks redrive --yes");
+        }
+        if rows.iter().any(|(_, _, there, _)| there.in_flight > 0) {
+            output::say!(
+                "\nIn flight: the sweeper looks at them, and has hidden them for {} seconds.",
+                DEAD_LETTER_HIDDEN_S
+            );
         }
     }
 }

@@ -188,6 +188,13 @@ impl Audit {
         self
     }
 
+    /// Whether what it finds has no explanation but a fault: no queue keeps a message for as long as
+    /// the records that it looks at are there.
+    pub fn is_past_the_queues(&self, retention: Duration) -> bool {
+        let usual = self.started_at - usual_age(retention);
+        self.cutoff.is_some_and(|cutoff| cutoff <= usual)
+    }
+
     /// Whether it looks at a record that is there from one moment to another. One that is about to
     /// expire is left out: its counterpart may be gone already.
     pub fn looks_at(&self, from: Timestamp, to: Timestamp, now: Timestamp) -> bool {
@@ -259,6 +266,18 @@ mod tests {
         check(0, true);
         check(15, true);
         check(16, false);
+    }
+
+    #[test]
+    fn younger_records_may_have_a_message_in_a_queue() {
+        let retention = secs(30 * DAY_S);
+        for (age_days, past) in [(0, false), (14, false), (15, true), (16, true)] {
+            let audit = Audit::begin(None, Some(NOW - secs(age_days * DAY_S)), NOW);
+            assert_eq!(audit.is_past_the_queues(retention), past, "{age_days} days");
+        }
+        assert!(!Audit::begin(None, None, NOW).is_past_the_queues(retention), "nobody has said");
+        let Next::Begin(weekly) = next(None, secs(8 * DAY_S), NOW) else { panic!("there is none") };
+        assert!(weekly.is_past_the_queues(secs(8 * DAY_S)), "whatever the retention");
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub fn describe(seen: &Seen, wrong: &[Finding]) {
         let since = endpoint.failing_since().map_or_else(String::new, |at| format!(" since {at}"));
         say!("  {} of {}{since}", endpoint.id, endpoint.account_id);
     }
+    if seen.failing.len() > NAMED {
+        say!("  and {} more (--json names them)", seen.failing.len() - NAMED);
+    }
     say!();
     if wrong.is_empty() {
         say!("{}", verdict(true, "All is well."));

@@ -19,8 +19,12 @@ pub type Finding = (String, &'static str);
 pub fn wrong(seen: &Seen) -> Vec<Finding> {
     let mut wrong = Vec::new();
     if let Some(audit) = seen.audit.as_ref().filter(|audit| audit.unexplained > 0) {
-        wrong
-            .push((format!("unexplained in the last audit: {}", audit.unexplained), "Unexplained"));
+        let young = match crate::audit::looked_at_young(audit) {
+            true => ", of records that may still have a message in a queue",
+            false => "",
+        };
+        let words = format!("unexplained in the last audit: {}{young}", audit.unexplained);
+        wrong.push((words, "Unexplained"));
     }
     if seen.overdue.count > 0 {
         wrong.push((format!("deliveries overdue: {}", count(&seen.overdue)), "Overdue"));
@@ -56,8 +60,10 @@ fn wrong_run(seen: &Seen, name: &str, longest: Duration, run: Option<&Run>) -> O
 fn wrong_queue(on: &OnQueue) -> Option<Finding> {
     let set_aside = |entry| {
         let old = on.age.any.map_or(String::new(), |age| format!(", the oldest for {}", span(age)));
-        let what = format!("messages in {}: {}{old}", on.name(), on.depth.visible);
-        (on.depth.visible > 0).then_some((what, entry))
+        // Whoever looks at them, the sweeper or a person, hides them meanwhile.
+        let count = on.depth.visible + on.depth.in_flight;
+        let what = format!("messages in {}: {count}{old}", on.name());
+        (count > 0).then_some((what, entry))
     };
     let waits = |age: Option<Duration>, longest, entry| {
         let age = age.filter(|age| *age > longest && !on.is_empty())?;
@@ -143,6 +149,9 @@ mod tests {
     fn what_needs_somebody() {
         check(|_| {}, &[]);
         check(|seen| seen.overdue.count = 1, &["Overdue"]);
+        let looked_at = Depth { in_flight: 1, ..Depth::default() };
+        check_queue(Queue::SendDlq, looked_at, Age::default(), &["SendDlq"]);
+        check_queue(Queue::Send, looked_at, Age::default(), &[]);
         check(|seen| seen.now = at("2026-06-07T09:59:00Z"), &["SweeperSilent"]);
         check(|seen| seen.runs[0].2 = None, &["SweeperSilent"]);
         let run =

@@ -102,12 +102,12 @@ impl Queues {
         })
     }
 
-    /// Messages in a dead-letter queue that could be received now, approximately.
+    /// How many messages a dead-letter queue has; in flight are those that the sweeper looks at.
     ///
     /// # Errors
     /// If SQS does not say.
-    pub async fn dead(&self, queue: Dlq) -> PortResult<u64> {
-        self.count("dead_letters.count", dead(queue)).await
+    pub async fn dead(&self, queue: Dlq) -> PortResult<Depth> {
+        self.depth(dead(queue)).await
     }
 
     async fn count(&self, call: &'static str, queue: Queue) -> PortResult<u64> {
