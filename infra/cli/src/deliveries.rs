@@ -223,14 +223,15 @@ fn print_change(delivery: &Delivery, json: bool) {
     }
     let last = delivery.attempts.last();
     let at = last.map_or(delivery.created_at, |attempt| attempt.at);
-    let answer = last.map_or(dim("-"), |a| outcome(a.answer.outcome, a.answer.http_status));
-    let count = delivery.attempt_count;
+    let made = match last {
+        Some(a) => {
+            let answer = outcome(a.answer.outcome, a.answer.http_status);
+            format!("attempt {}: {answer}", delivery.attempt_count)
+        }
+        None => "no attempt yet".to_owned(),
+    };
     let (event, id) = (&delivery.event, &delivery.id);
-    output::say!(
-        "{}  {event}  {}  attempt {count}: {answer}  {id}",
-        dim(at),
-        status(delivery.status)
-    );
+    output::say!("{}  {event}  {}  {made}  {id}", dim(at), status(delivery.status));
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use domain::api_key::Scope;
 use domain::endpoint::register::Registration;
 use domain::ids::{AccountId, DeliveryId};
 use domain::ports::{Clock, Endpoints as _, Events as _};
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::output::{self, Cell, dim, plain, verdict};
@@ -42,11 +43,11 @@ pub enum Demo {
 }
 
 impl Demo {
-    pub async fn run(self, on: &Target, _json: bool) -> anyhow::Result<bool> {
+    pub async fn run(self, on: &Target, json: bool) -> anyhow::Result<bool> {
         match self {
             Self::Run => run(on).await,
-            Self::Break { status } => answer_with(on, status).await,
-            Self::Mend => answer_with(on, 200).await,
+            Self::Break { status } => answer_with(on, status, json).await,
+            Self::Mend => answer_with(on, 200, json).await,
         }
     }
 }
@@ -159,7 +160,7 @@ async fn what_next(
 }
 
 /// Tells the running demo receiver what to answer.
-async fn answer_with(on: &Target, status: u16) -> anyhow::Result<bool> {
+async fn answer_with(on: &Target, status: u16, json: bool) -> anyhow::Result<bool> {
     let account = AccountId::parse(ACCOUNT)?;
     let endpoints = on.only_local()?.store()?.of_account(&account).await?;
     let newest = endpoints.iter().max_by_key(|endpoint| endpoint.created_at);
@@ -167,7 +168,11 @@ async fn answer_with(on: &Target, status: u16) -> anyhow::Result<bool> {
     receiver::tell(&endpoint.url, status)
         .await
         .context("the demo receiver does not answer; is `cargo local` still running?")?;
-    output::say!("the demo receiver answers {status} from now on");
+    if json {
+        output::json(&json!({"answers": status}));
+    } else {
+        output::say!("the demo receiver answers {status} from now on");
+    }
     Ok(true)
 }
 

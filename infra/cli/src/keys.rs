@@ -34,7 +34,7 @@ pub enum Keys {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// All keys, by what is kept of them.
+    /// All keys, by what is kept of them; that one is used is noted once an hour.
     #[command(after_help = "Example:\n  webhooks keys list")]
     List,
     /// Make a key open nothing any more.

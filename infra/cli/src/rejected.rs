@@ -12,6 +12,8 @@ use crate::stack::Target;
 
 /// Looked at in one run.
 const AT_MOST: usize = 10_000;
+/// Characters of a reason that a table shows; `--json` has all of it.
+const WHY_CHARS: usize = 100;
 
 #[derive(Subcommand)]
 pub enum Rejected {
@@ -99,7 +101,11 @@ fn shown(refusal: &Refusal) -> Value {
 
 /// A producer's words must not move the cursor.
 fn one_line(text: &str) -> String {
-    text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    match text.char_indices().nth(WHY_CHARS) {
+        Some((cut, _)) => text[..cut].chars().map(shown).chain(['…']).collect(),
+        None => text.chars().map(shown).collect(),
+    }
 }
 
 /// What would become of a refused event that is sent again.
@@ -112,8 +118,10 @@ enum Chance {
 }
 
 impl Chance {
-    fn of(code: &str, body: &str) -> Self {
-        if parse_body(body).iter().any(|element| element.verdict.is_err()) {
+    fn of(code: &str, body: &str, is_element: bool) -> Self {
+        // Sent by itself, an array that was refused as an element would be a body of events.
+        let is_no_event = is_element && !body.trim_start().starts_with('{');
+        if is_no_event || parse_body(body).iter().any(|element| element.verdict.is_err()) {
             Self::Refused
         } else if code == RejectionCode::EventIdConflict.as_str() {
             Self::Open
@@ -129,7 +137,8 @@ async fn replay(
     yes: bool,
     json: bool,
 ) -> anyhow::Result<bool> {
-    let chances = wanted.iter().map(|r| (Chance::of(&r.code, &r.letter.body), *r));
+    let chances =
+        wanted.iter().map(|r| (Chance::of(&r.code, &r.letter.body, r.index.is_some()), *r));
     let chances: Vec<(Chance, &Refusal)> = chances.collect();
     let count = |wanted| chances.iter().filter(|(chance, _)| *chance == wanted).count();
     let (taken, open, refused) =
@@ -171,8 +180,18 @@ mod tests {
     #[test]
     fn a_conflict_is_decided_when_it_is_sent() {
         let good = r#"{"id":"a","account_id":"acct_1","event":"sms.sent","product":"telnxo","platform_id":"1","timestamp":"2026-06-07T09:39:00Z","data":{}}"#;
-        assert_eq!(Chance::of("invalid_field", good), Chance::Taken);
-        assert_eq!(Chance::of("event_id_conflict", good), Chance::Open);
-        assert_eq!(Chance::of("event_id_conflict", "{}"), Chance::Refused);
+        assert_eq!(Chance::of("invalid_field", good, true), Chance::Taken);
+        assert_eq!(Chance::of("event_id_conflict", good, true), Chance::Open);
+        assert_eq!(Chance::of("event_id_conflict", "{}", true), Chance::Refused);
+        let array = format!("[{good}]");
+        assert_eq!(Chance::of("invalid_envelope", &array, true), Chance::Refused, "in an array");
+        assert_eq!(Chance::of("batch_too_large", &array, false), Chance::Taken, "a whole body");
+    }
+
+    #[test]
+    fn a_long_reason_ends_in_dots() {
+        assert_eq!(one_line("a\nb"), "a b");
+        assert_eq!(one_line(&"é".repeat(100)), "é".repeat(100));
+        assert_eq!(one_line(&"é".repeat(101)), "é".repeat(100) + "…");
     }
 }
