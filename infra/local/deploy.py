@@ -78,7 +78,7 @@ class Deployer:
         answer = self._lambda.invoke(FunctionName=function, Payload=json.dumps(payload))
         text = answer["Payload"].read()
         if "FunctionError" in answer:
-            raise RuntimeError(f"{function} failed: {text.decode(errors='replace')}")
+            raise RuntimeError(f"{function} failed: {reason(text)}")
         return json.loads(text) if text else None
 
     def resources(self, name: str) -> dict[str, str]:
@@ -116,6 +116,15 @@ class Deployer:
                 TableName=detail["StackResourceDetail"]["PhysicalResourceId"],
                 TimeToLiveSpecification=wanted,
             )
+
+
+def reason(payload: bytes) -> str:
+    """What a failed function said, without where in its code it was."""
+    try:
+        said = str(json.loads(payload)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        said = payload.decode(errors="replace")
+    return said.split("\n\nStack backtrace:")[0].strip()
 
 
 class CodeStore:

@@ -149,6 +149,7 @@ class LocalStack(EmptyEmulator):
             binaries=str(self._options.binaries),
             parameters=dict(each.split("=", 1) for each in self._options.param),
         )
+        self._start(outputs)
         self._sweeper = outputs.get("SweeperFunction")
         self._stack = {
             "endpoint_url": self._emulator.endpoint_url,
@@ -166,6 +167,13 @@ class LocalStack(EmptyEmulator):
         if not self._options.no_demo:
             self._demo = Demo(self._cli("demo", "run"), self._cli_environment(), self._events)
             self._record()
+
+    def _start(self, outputs: dict[str, str]) -> None:
+        """Settings that the template takes one by one can still contradict each other; what a
+        function has against them it says when it starts, before it is given anything to do."""
+        for name in ("IngestFunction", "SenderFunction"):
+            if name in outputs:
+                self._emulator.ask("invoke", function=outputs[name], payload={"Records": []})
 
     def run(self, when_ready) -> None:
         """Ticks the sweeper, and answers what happens meanwhile."""

@@ -34,8 +34,16 @@ pub enum ScheduleError {
     #[error("there must be 1 to 8 delays of at least 1 second")]
     Delays,
     /// With full jitter the attempts would not fit before the end.
-    #[error("the delays, with 5 % of jitter, must end before the time to give up")]
-    TooLong,
+    #[error(
+        "the delays end {ends_s} s after the first attempt, with 5 % of jitter, and must end before \
+         the {gives_up_s} s of GIVE_UP_AFTER_SECONDS"
+    )]
+    TooLong {
+        /// Seconds until the last attempt, begun.
+        ends_s: u64,
+        /// Seconds until a delivery is given up.
+        gives_up_s: u32,
+    },
 }
 
 impl RetrySchedule {
@@ -52,7 +60,8 @@ impl RetrySchedule {
         let give_up_after = Duration::from_secs(u64::from(give_up_after_s));
         let latest: Duration = delays.iter().map(|delay| longest(*delay)).sum();
         if latest >= give_up_after {
-            return Err(ScheduleError::TooLong);
+            let ends_s = latest.as_secs() + u64::from(latest.subsec_nanos() > 0);
+            return Err(ScheduleError::TooLong { ends_s, gives_up_s: give_up_after_s });
         }
         Ok(Self { delays, give_up_after })
     }
@@ -222,8 +231,8 @@ mod tests {
             (&[][..], 100, ScheduleError::Delays),
             (&[0], 100, ScheduleError::Delays),
             (&[1; 9], 100, ScheduleError::Delays),
-            (&[50, 50], 100, ScheduleError::TooLong),
-            (&[100], 105, ScheduleError::TooLong),
+            (&[50, 50], 100, ScheduleError::TooLong { ends_s: 100, gives_up_s: 100 }),
+            (&[100], 105, ScheduleError::TooLong { ends_s: 105, gives_up_s: 105 }),
         ] {
             assert_eq!(RetrySchedule::new(delays, end), Err(error));
         }
