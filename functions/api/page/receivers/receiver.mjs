@@ -25,7 +25,12 @@ function receive(headers, body) {
 
 createServer((request, response) => {
   const chunks = []; // raw bytes
-  request.on('data', (chunk) => chunks.push(chunk));
+  let size = 0;
+  request.on('data', (chunk) => {
+    size += chunk.length;
+    if (size > 1 << 20) return request.destroy(); // no event of ours is that large
+    chunks.push(chunk);
+  });
   request.on('end', () => {
     let answer = [500, 'not stored']; // will be sent again
     try { answer = receive(request.headers, Buffer.concat(chunks)); } catch (e) { console.log(e); }

@@ -7,7 +7,7 @@ function answer(int $status, string $text) {
 $secret = getenv('WEBHOOK_SECRET') ?: answer(500, 'no secret'); // all of it, whsec_ included
 $inbox = getenv('WEBHOOK_INBOX'); // a directory; better, a table with webhook-id as its key
 is_dir($inbox) || mkdir($inbox, 0700, true);
-$body = file_get_contents('php://input'); // the raw bytes, not yet parsed
+$body = file_get_contents('php://input', false, null, 0, 1 << 20); // the raw bytes, not yet parsed
 $signature = 'sha256=' . hash_hmac('sha256', $body, $secret);
 if (!hash_equals($signature, $_SERVER['HTTP_X_WEBHOOK_SIGNATURE'] ?? '')) {
     answer(401, 'bad signature');

@@ -29,7 +29,7 @@ class Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self):
         length = int(self.headers.get("Content-Length", 0))
-        status, text = receive(self.headers, self.rfile.read(min(length, 1 << 20)))  # raw bytes
+        status, text = receive(self.headers, self.rfile.read(max(0, min(length, 1 << 20))))  # raw
         self.send_response(status)
         self.end_headers()
         self.wfile.write(text.encode())
