@@ -53,7 +53,7 @@ export async function endpointView({ id, query }, signal) {
     leaveLog.abort(new DOMException('left', 'AbortError'));
     leaveLog = new AbortController();
     const both = AbortSignal.any([signal, leaveLog.signal]);
-    const opened = log(endpoint, filters, both, { empty, changed: (one) => note([one]) });
+    const opened = log(endpoint, filters, both, { empty, changed });
     table = opened;
     fill(place, resendAll(endpoint, filters, told.begun(endpoint)), opened.node);
     await opened.start(page);
@@ -112,6 +112,12 @@ export async function endpointView({ id, query }, signal) {
       async () => changeTo(await endpoints.disable(id)),
       { danger: true },
     );
+  }
+
+  /** A row has changed. An answer may have ended a failure: the next look reads the endpoint, too. */
+  function changed(delivery) {
+    note([delivery]);
+    if (endpoint.failing_since && delivery.status === 'succeeded') looks = LOOKS_PER_READING - 1;
   }
 
   /** Takes note of deliveries as they are now. */
