@@ -16,6 +16,7 @@ mod log;
 mod receivers;
 mod runbook;
 mod schedule;
+mod supervised;
 mod test_events;
 
 use domain::envelope::{derive_event_id, parse_body};

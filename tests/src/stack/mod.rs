@@ -65,7 +65,7 @@ pub fn emulator() -> &'static Emulator {
 }
 
 /// The folder with the functions and the CLI of this clone, built.
-fn built() -> &'static Path {
+pub fn built() -> &'static Path {
     static BINARIES: LazyLock<PathBuf> = LazyLock::new(|| {
         let layout = Layout::of_this_clone();
         binaries::build(&layout, Profile::Debug).unwrap_or_else(|e| panic!("{e}"))
