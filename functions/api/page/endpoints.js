@@ -21,7 +21,10 @@ export async function endpointsView(_, signal) {
 
   async function read(from = null) {
     const page = await endpoints.list({ limit: 100, cursor: from ?? undefined });
-    for (const endpoint of page.data) put(endpoint);
+    // What fails comes first; a card keeps its place from then on.
+    const [failing, others] = [[], []];
+    for (const one of page.data) (one.failing_since ? failing : others).push(one);
+    [...failing, ...others].forEach(put);
     if (from || !cursor) cursor = page.next_cursor;
     more.hidden = !cursor;
     fill(nothing, found.size === 0 && empty());
