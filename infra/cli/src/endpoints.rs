@@ -289,7 +289,10 @@ fn types(endpoint: &Endpoint) -> String {
 
 fn state(endpoint: &Endpoint) -> output::Cell {
     match endpoint.state {
-        EndpointState::Enabled => verdict(true, "enabled"),
+        EndpointState::Enabled => match endpoint.failing_since() {
+            Some(at) => verdict(false, &format!("enabled, failing since {at}")),
+            None => verdict(true, "enabled"),
+        },
         EndpointState::Disabled { reason, at } => {
             verdict(false, &format!("disabled ({}) since {at}", reason.as_str()))
         }
