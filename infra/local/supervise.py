@@ -105,6 +105,7 @@ class EmptyEmulator:
             f"The emulator is up at {self._emulator.endpoint_url}, and empty. For a terminal that is"
             " to see it in place of AWS:\n\n"
             f"  export AWS_ENDPOINT_URL={self._emulator.endpoint_url} AWS_REGION={REGION}"
+            f" AWS_DEFAULT_REGION={REGION}"
             " AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test; unset AWS_PROFILE\n\n"
             "infra/deploy.md goes on from there. It is taken down, with all that is on it, by "
             + self._taken_down_by(),

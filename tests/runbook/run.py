@@ -107,6 +107,7 @@ class Stack:
             "<function>": "ingest",
             "<output RetryScheduleGroup>": self.outputs["RetryScheduleGroup"],
             "<that rule>": "a-rule",
+            "<its uuid>": self.mapping_of(sender),
         }
         for placeholder, value in names.items():
             command = command.replace(placeholder, value)
@@ -116,6 +117,10 @@ class Stack:
         return self.client("lambda").get_function_configuration(FunctionName=function)[
             "FunctionArn"
         ]
+
+    def mapping_of(self, function: str) -> str:
+        found = self.client("lambda").list_event_source_mappings(FunctionName=function)
+        return found["EventSourceMappings"][0]["UUID"]
 
     def client(self, service: str):
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}

@@ -115,7 +115,7 @@ fn describe(done: &Record) {
 }
 
 /// Whether what was found may still have a message in a queue.
-pub fn looked_at_young(audit: &Record) -> bool {
+fn looked_at_young(audit: &Record) -> bool {
     let queues_are_past = audit.started_at - Duration::from_secs(AUDIT_AGE_S);
     audit.cutoff.is_some_and(|cutoff| cutoff > queues_are_past)
 }

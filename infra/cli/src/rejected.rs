@@ -30,6 +30,21 @@ pub enum Rejected {
         #[arg(long)]
         yes: bool,
     },
+    /// Take refused events off the queue for good, once their producer does not want them: there is
+    /// no other copy.
+    #[command(after_help = "Example:\n  webhooks rejected delete --code invalid_json --yes\n  \
+                      webhooks rejected list --json > kept.json     keeps a copy before")]
+    Delete {
+        /// Those refused with this code, such as `invalid_json`.
+        #[arg(long, required_unless_present = "sent_in")]
+        code: Option<String>,
+        /// Those of one message of the producer's, as `rejected list` names it.
+        #[arg(long, value_name = "MESSAGE_ID")]
+        sent_in: Option<String>,
+        /// Delete them; without it, only count.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 impl Rejected {
@@ -46,9 +61,18 @@ impl Rejected {
                 let wanted: Vec<&Refusal> = found.values().filter(wanted).collect();
                 replay(&queues, &wanted, yes, json).await
             }
+            Self::Delete { code, sent_in, yes } => {
+                let is = |wanted: &Option<String>, this: &String| {
+                    wanted.as_ref().is_none_or(|wanted| wanted == this)
+                };
+                let wanted =
+                    |r: &&Refusal| is(&code, &r.code) && is(&sent_in, &r.source_message_id);
+                let wanted: Vec<&Refusal> = found.values().filter(wanted).collect();
+                delete(&queues, &wanted, yes, json).await
+            }
         };
         for refusal in found.values() {
-            // One that was sent again is not there any more, and needs no letting go.
+            // One that was sent again or deleted is not there any more, and needs no letting go.
             let _ = queues.let_go(refusal).await;
         }
         done
@@ -86,7 +110,7 @@ fn list(found: &BTreeMap<String, Refusal>, json: bool) {
         ]
     };
     let rows: Vec<_> = oldest_first.iter().map(row).collect();
-    let titles = ["REFUSED", "CODE", "WHY", "EVENT", "SENT IN", "AT"];
+    let titles = ["REFUSED", "CODE", "WHY", "EVENT", "SENT IN", "INDEX"];
     output::table(&titles, &rows);
 }
 
@@ -168,6 +192,38 @@ async fn replay(
         ]);
         if !yes && taken + open > 0 {
             output::say!("\nNothing was sent. To send them: webhooks rejected replay --yes");
+        }
+    }
+    Ok(failed == 0)
+}
+
+async fn delete(
+    queues: &Queues,
+    wanted: &[&Refusal],
+    yes: bool,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let (mut deleted, mut failed) = (0, 0);
+    for refusal in wanted.iter().filter(|_| yes) {
+        match queues.forget(refusal).await {
+            Ok(()) => deleted += 1,
+            Err(error) => {
+                failed += 1;
+                output::complain!("{}: {error}", refusal.letter.id);
+            }
+        }
+    }
+    if json {
+        output::json(&json!({
+            "dry_run": !yes, "found": wanted.len(), "deleted": deleted, "failed": failed,
+        }));
+    } else {
+        output::list(&[
+            ("found", plain(wanted.len())),
+            ("deleted", verdict(failed == 0, &deleted.to_string())),
+        ]);
+        if !yes && !wanted.is_empty() {
+            output::say!("\nNothing was deleted. To delete them: the same with --yes");
         }
     }
     Ok(failed == 0)

@@ -197,3 +197,39 @@ async fn a_tail_that_nobody_reads_ends_at_the_next_attempt() {
     .await;
     assert_eq!(ended.code(), Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_is_sent_again_or_deleted_as_told() {
+    let Case { stack, customer, cli, .. } = Case::begin("journey-cli-rejected").await;
+    let good = event("in-an-array", ACCOUNT, "{}");
+    stack.send(&format!("[[{good}]]")).await;
+    stack.send("no event").await;
+    let listed = |count: usize| {
+        let cli = &cli;
+        until("what was refused", move || async move {
+            let (_, refused) = cli.json(&["rejected", "list"]);
+            let refused = refused["data"].as_array().expect("a list").clone();
+            (refused.len() == count).then_some(refused)
+        })
+    };
+    let refused = listed(2).await;
+    let (_, replay) = cli.json(&["rejected", "replay", "--yes"]);
+    assert_eq!((&replay["still_bad"], &replay["sent"]), (&json!(2), &json!(0)), "as they were");
+
+    let delete = |rest: &[&str]| cli.json(&[&["rejected", "delete"], rest].concat());
+    assert_eq!(cli.run(&["rejected", "delete", "--yes"]).status.code(), Some(2), "which?");
+    let (_, counted) = delete(&["--code", "invalid_json"]);
+    assert_eq!((&counted["found"], &counted["deleted"]), (&json!(1), &json!(0)));
+    let (_, none) = delete(&["--code", "too_large", "--yes"]);
+    assert_eq!((&none["found"], &none["deleted"]), (&json!(0), &json!(0)));
+    let (_, deleted) = delete(&["--code", "invalid_json", "--yes"]);
+    assert_eq!((&deleted["found"], &deleted["deleted"]), (&json!(1), &json!(1)));
+    let left = listed(1).await;
+    assert_eq!(left[0]["code"], "invalid_envelope");
+    assert!(refused.iter().any(|one| one["id"] == left[0]["id"]));
+    let sent_in = left[0]["source_message_id"].as_str().expect("an id");
+    let (_, deleted) = delete(&["--sent-in", sent_in, "--yes"]);
+    assert_eq!(deleted["deleted"], json!(1));
+    listed(0).await;
+    assert!(customer.so_far().is_empty());
+}

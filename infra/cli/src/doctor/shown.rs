@@ -4,7 +4,7 @@ use domain::audit::Audit;
 use domain::endpoint::Endpoint;
 use serde_json::{Value, json};
 
-use super::verdict::{Finding, count};
+use super::verdict::{Finding, count, young};
 use super::{OnQueue, Overdue, Run, Seen};
 use crate::output::{self, Cell, dim, plain, say, verdict};
 use crate::when::span;
@@ -19,6 +19,10 @@ pub fn describe(seen: &Seen, wrong: &[Finding]) {
     let oldest = seen.overdue.oldest.map_or(String::new(), |at| format!(", the oldest from {at}"));
     let audit =
         seen.audit.as_ref().map_or("none yet".to_owned(), |audit| match audit.finished_at() {
+            Some(at) if audit.unexplained > 0 && young(audit) => format!(
+                "{} unexplained, ended {at}; of young records, which may have been in a queue",
+                audit.unexplained
+            ),
             Some(at) => format!("{} unexplained, ended {at}", audit.unexplained),
             None => format!("{} unexplained so far, under way", audit.unexplained),
         });

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws::sqs::Queue;
+use domain::audit::Audit;
 
 use super::{OnQueue, Overdue, Run, Seen};
 use crate::when::span;
@@ -18,12 +19,9 @@ pub type Finding = (String, &'static str);
 /// What needs somebody. Failing endpoints are not among it: they are looked after by themselves.
 pub fn wrong(seen: &Seen) -> Vec<Finding> {
     let mut wrong = Vec::new();
-    if let Some(audit) = seen.audit.as_ref().filter(|audit| audit.unexplained > 0) {
-        let young = match crate::audit::looked_at_young(audit) {
-            true => ", of records that may still have a message in a queue",
-            false => "",
-        };
-        let words = format!("unexplained in the last audit: {}{young}", audit.unexplained);
+    if let Some(audit) = seen.audit.as_ref().filter(|audit| audit.unexplained > 0 && !young(audit))
+    {
+        let words = format!("unexplained in the last audit: {}", audit.unexplained);
         wrong.push((words, "Unexplained"));
     }
     if seen.overdue.count > 0 {
@@ -35,6 +33,13 @@ pub fn wrong(seen: &Seen) -> Vec<Finding> {
     wrong.extend(seen.queues.iter().filter_map(wrong_queue));
     wrong.extend(seen.queues.iter().filter_map(in_flight));
     wrong
+}
+
+/// Whether what an audit found may have been on its way in a queue. No weekly one is: the shortest
+/// RetentionDays make it look at what is seven days old.
+pub fn young(audit: &Audit) -> bool {
+    let usual = audit.started_at - Duration::from_secs(7 * 86_400);
+    audit.cutoff.is_some_and(|cutoff| cutoff > usual)
 }
 
 fn wrong_run(seen: &Seen, name: &str, longest: Duration, run: Option<&Run>) -> Option<Finding> {
@@ -148,6 +153,14 @@ mod tests {
     #[test]
     fn what_needs_somebody() {
         check(|_| {}, &[]);
+        let audit = |days: u64| {
+            let now = at("2026-06-07T09:39:00Z");
+            let begun = Audit::begin(None, Some(now - Duration::from_secs(days * 86_400)), now);
+            Some(Audit { unexplained: 3, ..begun })
+        };
+        check(|seen| seen.audit = audit(15), &["Unexplained"]);
+        check(|seen| seen.audit = audit(7), &["Unexplained"]);
+        check(|seen| seen.audit = audit(6), &[]);
         check(|seen| seen.overdue.count = 1, &["Overdue"]);
         let looked_at = Depth { in_flight: 1, ..Depth::default() };
         check_queue(Queue::SendDlq, looked_at, Age::default(), &["SendDlq"]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use aws_config::SdkConfig;
-use aws_sdk_cloudformation::error::DisplayErrorContext;
+use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use domain::api_key::ApiKey;
 use domain::ports::Clock as _;
@@ -51,8 +51,13 @@ pub async fn open(name: &str, target: &Target) -> anyhow::Result<Stack> {
 async fn outputs(config: &SdkConfig, name: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let client = aws_sdk_cloudformation::Client::new(config);
     let answer = client.describe_stacks().stack_name(name).send().await;
-    let answer = answer.map_err(|error| {
-        anyhow::anyhow!("the stack {name} is not found: {}", DisplayErrorContext(&error))
+    let region = config.region().map_or("-", |region| region.as_ref());
+    let answer = answer.map_err(|error| match error.message() {
+        Some(said) => anyhow::anyhow!("the stack {name} is not found in {region}: {said}"),
+        None => anyhow::anyhow!(
+            "the stack {name} is not found in {region}: {}",
+            DisplayErrorContext(&error)
+        ),
     })?;
     let stack = answer.stacks().first().with_context(|| format!("there is no stack {name}"))?;
     let output = |output: &aws_sdk_cloudformation::types::Output| {

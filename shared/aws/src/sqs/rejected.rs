@@ -70,6 +70,15 @@ impl Queues {
         for answer in self.send_all(CALL, vec![message]).await {
             answer?;
         }
+        self.forget(refusal).await
+    }
+
+    /// Takes a refused event off its queue; there is no other copy of it.
+    ///
+    /// # Errors
+    /// If SQS does not answer, or with something else.
+    pub async fn forget(&self, refusal: &Refusal) -> PortResult<()> {
+        const CALL: &str = "rejected.delete";
         for answer in
             self.delete_batch(Queue::Rejected, std::slice::from_ref(&refusal.letter)).await
         {
