@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws::sqs::{Queues, Refusal};
 use clap::Subcommand;
 use domain::envelope::{RejectionCode, parse_body, presumed_event_id};
+use domain::ports::PortResult;
 use serde_json::{Value, json};
 
 use crate::output::{self, dim, plain, verdict};
@@ -167,17 +168,8 @@ async fn replay(
     let count = |wanted| chances.iter().filter(|(chance, _)| *chance == wanted).count();
     let (taken, open, refused) =
         (count(Chance::Taken), count(Chance::Open), count(Chance::Refused));
-    let (mut sent, mut failed) = (0, 0);
-    let good = chances.iter().filter(|(chance, _)| *chance != Chance::Refused);
-    for (_, refusal) in good.filter(|_| yes) {
-        match queues.send_again(refusal).await {
-            Ok(()) => sent += 1,
-            Err(error) => {
-                failed += 1;
-                output::complain!("{}: {error}", refusal.letter.id);
-            }
-        }
-    }
+    let good = chances.iter().filter(|(chance, _)| yes && *chance != Chance::Refused);
+    let (sent, failed) = each(good.map(|(_, r)| *r), async |r| queues.send_again(r).await).await;
     if json {
         output::json(&json!({
             "dry_run": !yes, "good": taken, "decided_when_sent": open, "still_bad": refused,
@@ -197,22 +189,32 @@ async fn replay(
     Ok(failed == 0)
 }
 
-async fn delete(
-    queues: &Queues,
-    wanted: &[&Refusal],
-    yes: bool,
-    json: bool,
-) -> anyhow::Result<bool> {
-    let (mut deleted, mut failed) = (0, 0);
-    for refusal in wanted.iter().filter(|_| yes) {
-        match queues.forget(refusal).await {
-            Ok(()) => deleted += 1,
+/// Does something with each; how often it worked, and how often not.
+async fn each<'r>(
+    these: impl Iterator<Item = &'r Refusal>,
+    act: impl AsyncFn(&'r Refusal) -> PortResult<()>,
+) -> (usize, usize) {
+    let (mut done, mut failed) = (0, 0);
+    for refusal in these {
+        match act(refusal).await {
+            Ok(()) => done += 1,
             Err(error) => {
                 failed += 1;
                 output::complain!("{}: {error}", refusal.letter.id);
             }
         }
     }
+    (done, failed)
+}
+
+async fn delete(
+    queues: &Queues,
+    wanted: &[&Refusal],
+    yes: bool,
+    json: bool,
+) -> anyhow::Result<bool> {
+    let these = wanted.iter().filter(|_| yes).copied();
+    let (deleted, failed) = each(these, async |r| queues.forget(r).await).await;
     if json {
         output::json(&json!({
             "dry_run": !yes, "found": wanted.len(), "deleted": deleted, "failed": failed,
