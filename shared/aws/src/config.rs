@@ -17,6 +17,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// All tries of one operation, waits included: short enough that a sender whose endpoint took
 /// all its 30 s still commits and arranges within its function's time.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(12);
+/// How many times as long a person at a terminal waits for an answer: he would only ask again.
+const PERSONS_PATIENCE: u32 = 4;
 const TRIES: u32 = 3;
 
 /// For a function: region and credentials are what Lambda puts into the environment. No chain of
@@ -35,7 +37,7 @@ pub fn load() -> SettingResult<SdkConfig> {
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http_client())
-        .timeout_config(timeouts())
+        .timeout_config(timeouts(1))
         .retry_config(retries());
     Ok(match settings.text("AWS_ENDPOINT_URL") {
         Ok(url) => config.endpoint_url(url).build(),
@@ -48,7 +50,7 @@ pub fn load() -> SettingResult<SdkConfig> {
 pub async fn load_profile(profile: Option<&str>, region: Option<String>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
-        .timeout_config(timeouts())
+        .timeout_config(timeouts(PERSONS_PATIENCE))
         .retry_config(retries());
     if let Some(name) = profile {
         loader = loader.profile_name(name);
@@ -72,7 +74,7 @@ pub fn emulator(endpoint_url: &str, region: &str) -> SdkConfig {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(endpoint_url)
         .http_client(http_client())
-        .timeout_config(timeouts())
+        .timeout_config(timeouts(PERSONS_PATIENCE))
         .retry_config(retries())
         .build()
 }
@@ -96,11 +98,11 @@ fn http_client() -> SharedHttpClient {
         .build_https()
 }
 
-fn timeouts() -> TimeoutConfig {
+fn timeouts(patience: u32) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(OPERATION_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT * patience)
+        .operation_timeout(OPERATION_TIMEOUT * patience)
         .build()
 }
 
