@@ -114,7 +114,7 @@ export async function endpointView({ id, query }, signal) {
     );
   }
 
-  /** A row has changed. An answer may have ended a failure: the next look reads the endpoint, too. */
+  /** A success may end a failure: the next look reads the endpoint, too. */
   function changed(delivery) {
     note([delivery]);
     if (endpoint.failing_since && delivery.status === 'succeeded') looks = LOOKS_PER_READING - 1;

@@ -21,10 +21,9 @@ export async function endpointsView(_, signal) {
 
   async function read(from = null) {
     const page = await endpoints.list({ limit: 100, cursor: from ?? undefined });
-    // What fails comes first; a card keeps its place from then on.
-    const [failing, others] = [[], []];
-    for (const one of page.data) (one.failing_since ? failing : others).push(one);
-    [...failing, ...others].forEach(put);
+    // What fails comes first.
+    const rank = (one) => (one.failing_since ? 0 : 1);
+    page.data.sort((a, b) => rank(a) - rank(b)).forEach(put);
     if (from || !cursor) cursor = page.next_cursor;
     more.hidden = !cursor;
     fill(nothing, found.size === 0 && empty());

@@ -28,7 +28,7 @@ createServer((request, response) => {
   let size = 0;
   request.on('data', (chunk) => {
     size += chunk.length;
-    if (size > 1 << 20) return request.destroy(); // no event of ours is that large
+    if (size > 1 << 20) return request.destroy();
     chunks.push(chunk);
   });
   request.on('end', () => {
