@@ -114,23 +114,18 @@ fn describe(done: &Record) {
     }
 }
 
-/// Whether what was found may still have a message in a queue.
-fn looked_at_young(audit: &Record) -> bool {
-    let queues_are_past = audit.started_at - Duration::from_secs(AUDIT_AGE_S);
-    audit.cutoff.is_some_and(|cutoff| cutoff > queues_are_past)
-}
-
 /// What the figures do not say by themselves.
 fn hint(done: &Record) -> Option<String> {
+    let queues_are_past = done.started_at - Duration::from_secs(AUDIT_AGE_S);
     if done.checked == 0 {
         let words = "Nothing was old enough to look at, so this says nothing; --older-than \
             looks at younger records.";
         Some(words.to_owned())
-    } else if done.unexplained > 0 && looked_at_young(done) {
+    } else if done.unexplained > 0 && done.cutoff.is_some_and(|cutoff| cutoff > queues_are_past) {
         let days = AUDIT_AGE_S / 86_400;
         Some(format!(
             "Records younger than {days} days were looked at, and queues keep messages for 14: what \
-             is named may still have a message in a queue. The alarm was not told."
+             is named may still have a message in a queue."
         ))
     } else {
         None

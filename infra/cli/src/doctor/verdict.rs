@@ -12,6 +12,8 @@ use crate::when::span;
 const EVENTS_WAIT: Duration = Duration::from_secs(600);
 const FIRST_ATTEMPTS_WAIT: Duration = Duration::from_secs(300);
 const IN_FLIGHT: u64 = 90_000;
+/// The least that RetentionDays may be.
+const SHORTEST_RETENTION: Duration = Duration::from_secs(8 * 86_400);
 
 /// What needs somebody, and the runbook's entry.
 pub type Finding = (String, &'static str);
@@ -35,11 +37,10 @@ pub fn wrong(seen: &Seen) -> Vec<Finding> {
     wrong
 }
 
-/// Whether what an audit found may have been on its way in a queue. No weekly one is: the shortest
-/// RetentionDays make it look at what is seven days old.
+/// Whether what an audit found may have been on its way in a queue; false of every weekly one,
+/// however short the stack's retention, which is not known here.
 pub fn young(audit: &Audit) -> bool {
-    let usual = audit.started_at - Duration::from_secs(7 * 86_400);
-    audit.cutoff.is_some_and(|cutoff| cutoff > usual)
+    !audit.is_past_the_queues(SHORTEST_RETENTION)
 }
 
 fn wrong_run(seen: &Seen, name: &str, longest: Duration, run: Option<&Run>) -> Option<Finding> {
