@@ -41,7 +41,6 @@ class Deployer:
                 ),
             )
 
-        self._endpoint_url = endpoint_url
         self._cloudformation = client("cloudformation")
         self._dynamodb = client("dynamodb")
         self._lambda = client("lambda")

@@ -3,9 +3,10 @@
     python3 tests/soak/update.py --sam .local/sam/bin/sam [--events 2000] [--seconds 60] [--built]
 
 Everything on the emulator (infra/local/emulator.py), by infra/samconfig.toml, stage dev but for
-what the emulator needs: Stage local, so that a receiver on loopback may be called. While events flow to EventsQueue, the stack is updated: another code
-for each function, and other settings of the sender and of a queue. At the end the ids that were
-sent are compared with those that arrived; it fails if one is missing. Then `sam delete`.
+what the emulator needs: Stage local, so that a receiver on loopback may be called. While events
+flow to EventsQueue, the stack is updated: another code for each function, and other settings of the
+sender and of a queue. At the end the ids that were sent are compared with those that arrived; it
+fails if one is missing. Then `sam delete`.
 
 With --built it deploys what `sam build` left in .aws-sam/build, for the processor that was built
 for, if this machine can run that (infra/deploy.md, on rehearsing); without, a debug build.

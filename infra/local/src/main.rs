@@ -38,9 +38,7 @@ fn run(request: Request) -> Result<ExitCode, Error> {
 
 /// Nothing is built: what is deployed to it, `sam build` makes.
 fn start_emulator(layout: &Layout, up: &Up) -> Result<ExitCode, Error> {
-    let python =
-        checks::all(layout.root(), up.port, checks::DISK_LATER_GB).map_err(Error::Machine)?;
-    let free = state(layout, &python.command, "check")?;
+    let free = check(layout, up, checks::DISK_LATER_GB)?;
     if free != ExitCode::SUCCESS {
         return Ok(free);
     }
@@ -54,8 +52,7 @@ fn start(layout: &Layout, up: &Up) -> Result<ExitCode, Error> {
     flags::check_parameters(up, &template)?;
     let first = is_first_start(layout, up.profile);
     let disk_gb = if first { checks::DISK_FIRST_GB } else { checks::DISK_LATER_GB };
-    let python = checks::all(layout.root(), up.port, disk_gb).map_err(Error::Machine)?;
-    let free = state(layout, &python.command, "check")?;
+    let free = check(layout, up, disk_gb)?;
     if free != ExitCode::SUCCESS {
         return Ok(free);
     }
@@ -72,6 +69,12 @@ fn start(layout: &Layout, up: &Up) -> Result<ExitCode, Error> {
         spec = spec.with(name, value.as_str());
     }
     become_supervisor(layout, up, &venv, Some(&spec))
+}
+
+/// The machine, and whether something of this clone is running already.
+fn check(layout: &Layout, up: &Up, disk_gb: u64) -> Result<ExitCode, Error> {
+    let python = checks::all(layout.root(), up.port, disk_gb).map_err(Error::Machine)?;
+    state(layout, &python.command, "check")
 }
 
 fn is_first_start(layout: &Layout, profile: Profile) -> bool {
